@@ -1,0 +1,194 @@
+-- Rendered from contract.yaml by `python -m bigquery.renderer`: change the contract, not this file.
+--
+-- Brings one batch of raw.bill_of_materials into trusted.bill_of_materials: guards, then one atomic MERGE.
+-- The newest source of a key wins, whatever the order of arrival; calling it again changes nothing.
+-- The result is rows_merged: how many rows of the batch are now the current ones of their keys.
+CREATE OR REPLACE PROCEDURE ops.sp_trusted_bill_of_materials(
+  _this_batch STRING,
+  _arrived_on DATE,
+  _expected_rows INT64
+)
+BEGIN
+  DECLARE _place STRING;
+  DECLARE _found_rows INT64;
+  DECLARE _incomplete_rows INT64;
+
+  SET _place = CONCAT(
+    'batch ', IFNULL(_this_batch, 'NULL'),
+    ' of ', IFNULL(CAST(_arrived_on AS STRING), 'NULL'),
+    ' in raw.bill_of_materials'
+  );
+
+  -- The whole batch is in raw, and once: else nothing is merged.
+  SET _found_rows = (
+    SELECT COUNT(*)
+    FROM raw.bill_of_materials
+    WHERE DATE(_ingested_at) = _arrived_on AND _batch_id = _this_batch
+  );
+  SELECT IF(
+    _found_rows = _expected_rows,
+    'complete',
+    ERROR(CONCAT(
+      _place, ': expected ', IFNULL(CAST(_expected_rows AS STRING), 'NULL'), ' rows, found ',
+      CAST(_found_rows AS STRING), '; load the whole batch into raw once, then call again'
+    ))
+  ) AS batch_rows;
+
+  -- Every row has what the contract requires, and its source: a row without a key would match none.
+  SET _incomplete_rows = (
+    SELECT COUNT(*)
+    FROM raw.bill_of_materials
+    WHERE DATE(_ingested_at) = _arrived_on AND _batch_id = _this_batch
+      AND (
+        tube_assembly_id IS NULL
+        OR _source_created_at IS NULL
+        OR _source_generation IS NULL
+        OR _source_row IS NULL
+        OR _source_uri IS NULL
+      )
+  );
+  SELECT IF(
+    _incomplete_rows = 0,
+    'filled',
+    ERROR(CONCAT(
+      _place, ': expected a value in every column that the contract requires, found ',
+      CAST(_incomplete_rows AS STRING), ' rows without; load rows that fulfil the contract, then call again'
+    ))
+  ) AS required_columns;
+
+  MERGE trusted.bill_of_materials AS _kept
+  USING (
+    SELECT
+      tube_assembly_id,
+      component_id_1,
+      quantity_1,
+      component_id_2,
+      quantity_2,
+      component_id_3,
+      quantity_3,
+      component_id_4,
+      quantity_4,
+      component_id_5,
+      quantity_5,
+      component_id_6,
+      quantity_6,
+      component_id_7,
+      quantity_7,
+      component_id_8,
+      quantity_8,
+      _batch_id,
+      _source_uri,
+      _source_generation,
+      _source_row,
+      _source_created_at,
+      _ingested_at
+    FROM raw.bill_of_materials
+    WHERE DATE(_ingested_at) = _arrived_on AND _batch_id = _this_batch
+    -- One row for each key, as MERGE demands: the newest source, and in it the last row.
+    QUALIFY ROW_NUMBER() OVER (
+      PARTITION BY
+        tube_assembly_id
+      ORDER BY
+        _source_created_at DESC,
+        _source_generation DESC,
+        _source_row DESC,
+        _source_uri DESC
+    ) = 1
+  ) AS _new
+  ON
+    _kept.tube_assembly_id = _new.tube_assembly_id
+  WHEN MATCHED AND (
+    _new._source_created_at > _kept._source_created_at
+    OR (
+      _new._source_created_at = _kept._source_created_at
+      AND _new._source_generation > _kept._source_generation
+    )
+    OR (
+      _new._source_created_at = _kept._source_created_at
+      AND _new._source_generation = _kept._source_generation
+      AND _new._source_row > _kept._source_row
+    )
+    OR (
+      _new._source_created_at = _kept._source_created_at
+      AND _new._source_generation = _kept._source_generation
+      AND _new._source_row = _kept._source_row
+      AND _new._source_uri > _kept._source_uri
+    )
+  ) THEN UPDATE SET
+    component_id_1 = _new.component_id_1,
+    quantity_1 = _new.quantity_1,
+    component_id_2 = _new.component_id_2,
+    quantity_2 = _new.quantity_2,
+    component_id_3 = _new.component_id_3,
+    quantity_3 = _new.quantity_3,
+    component_id_4 = _new.component_id_4,
+    quantity_4 = _new.quantity_4,
+    component_id_5 = _new.component_id_5,
+    quantity_5 = _new.quantity_5,
+    component_id_6 = _new.component_id_6,
+    quantity_6 = _new.quantity_6,
+    component_id_7 = _new.component_id_7,
+    quantity_7 = _new.quantity_7,
+    component_id_8 = _new.component_id_8,
+    quantity_8 = _new.quantity_8,
+    _batch_id = _new._batch_id,
+    _source_uri = _new._source_uri,
+    _source_generation = _new._source_generation,
+    _source_row = _new._source_row,
+    _source_created_at = _new._source_created_at,
+    _ingested_at = _new._ingested_at
+  WHEN NOT MATCHED THEN INSERT (
+    tube_assembly_id,
+    component_id_1,
+    quantity_1,
+    component_id_2,
+    quantity_2,
+    component_id_3,
+    quantity_3,
+    component_id_4,
+    quantity_4,
+    component_id_5,
+    quantity_5,
+    component_id_6,
+    quantity_6,
+    component_id_7,
+    quantity_7,
+    component_id_8,
+    quantity_8,
+    _batch_id,
+    _source_uri,
+    _source_generation,
+    _source_row,
+    _source_created_at,
+    _ingested_at
+  ) VALUES (
+    _new.tube_assembly_id,
+    _new.component_id_1,
+    _new.quantity_1,
+    _new.component_id_2,
+    _new.quantity_2,
+    _new.component_id_3,
+    _new.quantity_3,
+    _new.component_id_4,
+    _new.quantity_4,
+    _new.component_id_5,
+    _new.quantity_5,
+    _new.component_id_6,
+    _new.quantity_6,
+    _new.component_id_7,
+    _new.quantity_7,
+    _new.component_id_8,
+    _new.quantity_8,
+    _new._batch_id,
+    _new._source_uri,
+    _new._source_generation,
+    _new._source_row,
+    _new._source_created_at,
+    _new._ingested_at
+  );
+
+  SELECT COUNT(*) AS rows_merged
+  FROM trusted.bill_of_materials
+  WHERE
+    _batch_id = _this_batch;
+END;

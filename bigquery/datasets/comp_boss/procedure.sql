@@ -1,0 +1,186 @@
+-- Rendered from contract.yaml by `python -m bigquery.renderer`: change the contract, not this file.
+--
+-- Brings one batch of raw.comp_boss into trusted.comp_boss: guards, then one atomic MERGE.
+-- The newest source of a key wins, whatever the order of arrival; calling it again changes nothing.
+-- The result is rows_merged: how many rows of the batch are now the current ones of their keys.
+CREATE OR REPLACE PROCEDURE ops.sp_trusted_comp_boss(
+  _this_batch STRING,
+  _arrived_on DATE,
+  _expected_rows INT64
+)
+BEGIN
+  DECLARE _place STRING;
+  DECLARE _found_rows INT64;
+  DECLARE _incomplete_rows INT64;
+
+  SET _place = CONCAT(
+    'batch ', IFNULL(_this_batch, 'NULL'),
+    ' of ', IFNULL(CAST(_arrived_on AS STRING), 'NULL'),
+    ' in raw.comp_boss'
+  );
+
+  -- The whole batch is in raw, and once: else nothing is merged.
+  SET _found_rows = (
+    SELECT COUNT(*)
+    FROM raw.comp_boss
+    WHERE DATE(_ingested_at) = _arrived_on AND _batch_id = _this_batch
+  );
+  SELECT IF(
+    _found_rows = _expected_rows,
+    'complete',
+    ERROR(CONCAT(
+      _place, ': expected ', IFNULL(CAST(_expected_rows AS STRING), 'NULL'), ' rows, found ',
+      CAST(_found_rows AS STRING), '; load the whole batch into raw once, then call again'
+    ))
+  ) AS batch_rows;
+
+  -- Every row has what the contract requires, and its source: a row without a key would match none.
+  SET _incomplete_rows = (
+    SELECT COUNT(*)
+    FROM raw.comp_boss
+    WHERE DATE(_ingested_at) = _arrived_on AND _batch_id = _this_batch
+      AND (
+        component_id IS NULL
+        OR _source_created_at IS NULL
+        OR _source_generation IS NULL
+        OR _source_row IS NULL
+        OR _source_uri IS NULL
+      )
+  );
+  SELECT IF(
+    _incomplete_rows = 0,
+    'filled',
+    ERROR(CONCAT(
+      _place, ': expected a value in every column that the contract requires, found ',
+      CAST(_incomplete_rows AS STRING), ' rows without; load rows that fulfil the contract, then call again'
+    ))
+  ) AS required_columns;
+
+  MERGE trusted.comp_boss AS _kept
+  USING (
+    SELECT
+      component_id,
+      component_type_id,
+      type,
+      connection_type_id,
+      outside_shape,
+      base_type,
+      height_over_tube,
+      bolt_pattern_long,
+      bolt_pattern_wide,
+      groove,
+      base_diameter,
+      shoulder_diameter,
+      unique_feature,
+      orientation,
+      weight,
+      _batch_id,
+      _source_uri,
+      _source_generation,
+      _source_row,
+      _source_created_at,
+      _ingested_at
+    FROM raw.comp_boss
+    WHERE DATE(_ingested_at) = _arrived_on AND _batch_id = _this_batch
+    -- One row for each key, as MERGE demands: the newest source, and in it the last row.
+    QUALIFY ROW_NUMBER() OVER (
+      PARTITION BY
+        component_id
+      ORDER BY
+        _source_created_at DESC,
+        _source_generation DESC,
+        _source_row DESC,
+        _source_uri DESC
+    ) = 1
+  ) AS _new
+  ON
+    _kept.component_id = _new.component_id
+  WHEN MATCHED AND (
+    _new._source_created_at > _kept._source_created_at
+    OR (
+      _new._source_created_at = _kept._source_created_at
+      AND _new._source_generation > _kept._source_generation
+    )
+    OR (
+      _new._source_created_at = _kept._source_created_at
+      AND _new._source_generation = _kept._source_generation
+      AND _new._source_row > _kept._source_row
+    )
+    OR (
+      _new._source_created_at = _kept._source_created_at
+      AND _new._source_generation = _kept._source_generation
+      AND _new._source_row = _kept._source_row
+      AND _new._source_uri > _kept._source_uri
+    )
+  ) THEN UPDATE SET
+    component_type_id = _new.component_type_id,
+    type = _new.type,
+    connection_type_id = _new.connection_type_id,
+    outside_shape = _new.outside_shape,
+    base_type = _new.base_type,
+    height_over_tube = _new.height_over_tube,
+    bolt_pattern_long = _new.bolt_pattern_long,
+    bolt_pattern_wide = _new.bolt_pattern_wide,
+    groove = _new.groove,
+    base_diameter = _new.base_diameter,
+    shoulder_diameter = _new.shoulder_diameter,
+    unique_feature = _new.unique_feature,
+    orientation = _new.orientation,
+    weight = _new.weight,
+    _batch_id = _new._batch_id,
+    _source_uri = _new._source_uri,
+    _source_generation = _new._source_generation,
+    _source_row = _new._source_row,
+    _source_created_at = _new._source_created_at,
+    _ingested_at = _new._ingested_at
+  WHEN NOT MATCHED THEN INSERT (
+    component_id,
+    component_type_id,
+    type,
+    connection_type_id,
+    outside_shape,
+    base_type,
+    height_over_tube,
+    bolt_pattern_long,
+    bolt_pattern_wide,
+    groove,
+    base_diameter,
+    shoulder_diameter,
+    unique_feature,
+    orientation,
+    weight,
+    _batch_id,
+    _source_uri,
+    _source_generation,
+    _source_row,
+    _source_created_at,
+    _ingested_at
+  ) VALUES (
+    _new.component_id,
+    _new.component_type_id,
+    _new.type,
+    _new.connection_type_id,
+    _new.outside_shape,
+    _new.base_type,
+    _new.height_over_tube,
+    _new.bolt_pattern_long,
+    _new.bolt_pattern_wide,
+    _new.groove,
+    _new.base_diameter,
+    _new.shoulder_diameter,
+    _new.unique_feature,
+    _new.orientation,
+    _new.weight,
+    _new._batch_id,
+    _new._source_uri,
+    _new._source_generation,
+    _new._source_row,
+    _new._source_created_at,
+    _new._ingested_at
+  );
+
+  SELECT COUNT(*) AS rows_merged
+  FROM trusted.comp_boss
+  WHERE
+    _batch_id = _this_batch;
+END;

@@ -1,0 +1,17 @@
+"""All that is rendered from a contract."""
+
+from bigquery.renderer import contract, pipeline_json, procedure_sql, table_schema
+
+
+def render(text: str, folder: str) -> dict[str, str]:
+    """The rendered files by name, from the text of the contract in `folder` (the folder's own name).
+
+    Raises ContractError where the contract is not sound.
+    """
+    dataset = contract.read(text, folder)
+    return {
+        "raw.schema.json": table_schema.render_raw(dataset),
+        "trusted.schema.json": table_schema.render_trusted(dataset),
+        "procedure.sql": procedure_sql.render(dataset),
+        "pipeline.json": pipeline_json.render(dataset),
+    }
