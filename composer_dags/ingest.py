@@ -1,0 +1,161 @@
+"""One DAG for each dataset: what is pending in landing becomes rows in raw and trusted, and in the ledger."""
+
+import os
+from datetime import timedelta
+from typing import Any
+
+from airflow.providers.google.cloud.operators.bigquery import BigQueryInsertJobOperator
+from airflow.providers.google.cloud.operators.dataproc import (
+    DataprocCreateClusterOperator,
+    DataprocDeleteClusterOperator,
+)
+from airflow.sdk import DAG, task
+
+from landfall_dags import tasks
+from landfall_dags.load import call_configuration, load_configuration
+from landfall_dags.operators import AskAgainOperator, LoadBatchOperator, SparkJobOperator
+from landfall_dags.pipeline import Pipeline, load_pipelines
+from landfall_dags.settings import Settings
+
+SPARK_MAIN = "spark_jobs/csv_to_parquet.py"
+SPARK_PACKAGE = "spark_jobs/landfall_spark.zip"
+REJECTED_ROWS = "ops.rejected_rows"
+
+
+def batch(field: str) -> str:
+    return f"{{{{ ti.xcom_pull(task_ids='claim_batch', key='batch')['{field}'] }}}}"
+
+
+def rows(kind: str) -> str:
+    return f"{{{{ ti.xcom_pull(task_ids='check_metrics')['{kind}'] }}}}"
+
+
+def spark_job(settings: Settings) -> dict[str, Any]:
+    return {
+        # Job ids are never free again, so each try of each run has its own.
+        "reference": {"project_id": settings.project, "job_id": batch("spark_job") + "-{{ ti.try_number }}"},
+        "placement": {"cluster_name": batch("cluster_name")},
+        "pyspark_job": {
+            "main_python_file_uri": f"gs://{settings.code_bucket}/{SPARK_MAIN}",
+            "python_file_uris": [f"gs://{settings.code_bucket}/{SPARK_PACKAGE}"],
+            "args": [
+                "--manifest",
+                batch("folder_uri") + "/manifest.json",
+                "--pipeline",
+                batch("folder_uri") + "/pipeline.json",
+                "--output",
+                batch("folder_uri"),
+            ],
+        },
+    }
+
+
+def build(pipeline: Pipeline, settings: Settings) -> DAG:
+    dataset = pipeline.dataset
+    labels = {"landfall_dataset": dataset, "landfall_batch": batch("batch_id")}
+    dataproc: dict[str, Any] = {
+        "project_id": settings.project,
+        "region": settings.region,
+        "cluster_name": batch("cluster_name"),
+    }
+    bigquery: dict[str, Any] = {"project_id": settings.project, "location": settings.bigquery_location}
+    with DAG(
+        dag_id=pipeline.dag_id,
+        description=pipeline.description.partition("\n")[0],
+        doc_md=f"{pipeline.description}\n\nOwner: {pipeline.owner} · contract {pipeline.contract_version} · "
+        f"`{pipeline.raw_table}` → `{pipeline.trusted_table}`\n",
+        tags=["landfall", "ingest", dataset],
+        schedule=None,
+        catchup=False,
+        max_active_runs=1,
+        is_paused_upon_creation=False,
+        default_args={
+            "owner": pipeline.owner,
+            "retries": pipeline.retries.attempts - 1,
+            "retry_delay": timedelta(seconds=pipeline.retries.delay_seconds),
+            "retry_exponential_backoff": 2,
+            "max_retry_delay": timedelta(seconds=pipeline.retries.max_delay_seconds),
+            "pre_execute": tasks.remember_start,
+            "on_failure_callback": tasks.remember_failure,
+        },
+    ) as dag:
+
+        @task(multiple_outputs=True)
+        def claim_batch(**context: Any) -> dict[str, Any]:
+            return tasks.claim_batch(settings, pipeline, context["run_id"])
+
+        @task
+        def check_metrics(batch: dict[str, Any]) -> dict[str, int]:
+            return tasks.check_metrics(batch)
+
+        @task
+        def record_batch(
+            batch: dict[str, Any], config: dict[str, Any], call_job: Any, **context: Any
+        ) -> None:
+            tasks.record_batch(settings, batch, config, call_job, context)
+
+        @task(trigger_rule="one_failed")
+        def record_failure(**context: Any) -> None:
+            claimed, config = (
+                context["ti"].xcom_pull(task_ids="claim_batch", key=key)
+                for key in ("batch", "cluster_config")
+            )
+            tasks.record_failure(settings, pipeline, claimed, config, context)
+
+        claimed: Any = claim_batch()
+        create_cluster = DataprocCreateClusterOperator(
+            task_id="create_cluster",
+            cluster_config=claimed["cluster_config"],
+            labels=labels,
+            use_if_exists=True,
+            delete_on_error=True,
+            deferrable=False,
+            **dataproc,
+        )
+        csv_to_parquet = SparkJobOperator(
+            task_id="csv_to_parquet",
+            job=spark_job(settings),
+            project_id=settings.project,
+            region=settings.region,
+        )
+        delete_cluster = DataprocDeleteClusterOperator(task_id="delete_cluster", deferrable=False, **dataproc)
+        checked = check_metrics(claimed["batch"])
+        load_raw = LoadBatchOperator(
+            task_id="load_raw",
+            job_id=batch("load_raw_job"),
+            rows=rows("accepted"),
+            configuration=load_configuration(
+                settings.project, pipeline.raw_table, batch("folder_uri") + "/accepted/*.parquet", labels
+            ),
+            **bigquery,
+        )
+        load_rejected = LoadBatchOperator(
+            task_id="load_rejected",
+            job_id=batch("load_rejected_job"),
+            rows=rows("rejected"),
+            configuration=load_configuration(
+                settings.project, REJECTED_ROWS, batch("folder_uri") + "/rejected/*.parquet", labels
+            ),
+            **bigquery,
+        )
+        call_trusted = BigQueryInsertJobOperator(
+            task_id="call_trusted",
+            configuration=call_configuration(
+                pipeline.procedure, batch("batch_id"), batch("arrived_on"), rows("accepted"), labels
+            ),
+            deferrable=False,
+            **bigquery,
+        )
+        recorded = record_batch(claimed["batch"], claimed["cluster_config"], call_trusted.output)
+        ask_again = AskAgainOperator(task_id="ask_again", dataset=dataset, settings=settings)
+
+        claimed >> create_cluster >> csv_to_parquet >> delete_cluster.as_teardown(setups=create_cluster)
+        csv_to_parquet >> checked >> [load_raw, load_rejected] >> call_trusted >> recorded >> ask_again
+        # Whatever failed before, record_batch is then failed or upstream_failed: one edge sees it all.
+        recorded >> record_failure()
+    return dag
+
+
+SETTINGS = Settings.from_environment(os.environ)
+for contract in load_pipelines(SETTINGS.datasets_dir):
+    build(contract, SETTINGS)

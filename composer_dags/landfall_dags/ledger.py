@@ -1,0 +1,183 @@
+"""The rows of the ledger: what became of a batch and of every file in it. Pure."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from landfall_dags.cost import Cost
+from landfall_dags.identity import SourceFile, timestamp
+from landfall_dags.journal import Entry, Manifest
+from landfall_dags.metrics import FileResult, Metrics, Rows
+
+SUCCEEDED, FAILED, SUPERSEDED = "succeeded", "failed", "superseded"
+_MOST_DETAIL = 2000  # characters
+_SUPERSEDED_DETAIL = (
+    "Overwritten or deleted in landing before it could be archived; "
+    "a newer generation is taken as a file of its own."
+)
+
+
+@dataclass(frozen=True)
+class Step:
+    """One finished task of the run: times in UTC, None where Airflow does not say."""
+
+    task: str
+    started_at: str | None
+    finished_at: str | None
+    seconds: float | None
+    state: str
+
+
+@dataclass(frozen=True)
+class Run:
+    """The run that records the batch, and what its cluster cost."""
+
+    run_id: str
+    recorded_at: str
+    cluster_name: str | None
+    cost: Cost
+    steps: tuple[Step, ...]
+
+
+def steps_of(breadcrumbs: Iterable[Mapping[str, Any]], started: Mapping[str, datetime]) -> tuple[Step, ...]:
+    """The finished tasks that ran, in the order in which they started.
+
+    Airflow gives a task its state and duration (seconds); when each started, the tasks said themselves.
+    """
+    ran = (crumb for crumb in breadcrumbs if has_run(crumb))
+    steps = (_step(crumb, started.get(crumb["task_id"])) for crumb in ran)
+    return tuple(sorted(steps, key=lambda step: (step.started_at or "", step.task)))
+
+
+def has_run(crumb: Mapping[str, Any]) -> bool:
+    """Whether Airflow's breadcrumb is that of a task that ran to its end, well or not."""
+    return crumb["state"] in ("success", "failed") and crumb["duration"] is not None
+
+
+def file_rows(
+    manifest: Manifest, metrics: Metrics | None, rejected_uris: Mapping[str, str], recorded_at: str
+) -> list[dict[str, Any]]:
+    """The rows of ops.files; `rejected_uris` says by file identity where a rejected file's copy lies."""
+    entry = manifest.entry
+    results = {(file.uri, file.generation): file for file in (metrics.files if metrics else ())}
+    rows = []
+    for file in manifest.files:
+        result = results[file.source.uri, file.source.generation]
+        rows.append(
+            _file_row(
+                entry, file.source, recorded_at, result.state, result.reason, result.detail, result.rows
+            )
+            | {"archive_uri": file.archive_uri, "rejected_uri": rejected_uris.get(file.source.identity)}
+        )
+    nothing = Rows(0, 0, 0)
+    return rows + [
+        _file_row(entry, source, recorded_at, SUPERSEDED, SUPERSEDED, _SUPERSEDED_DETAIL, nothing)
+        for source in manifest.superseded
+    ]
+
+
+def succeeded_row(manifest: Manifest, metrics: Metrics | None, rows_merged: int, run: Run) -> dict[str, Any]:
+    """The row of ops.batches for a batch that went all the way."""
+    rows = metrics.rows if metrics else Rows(0, 0, 0)
+    detail = None if manifest.files else "Every file was overwritten or deleted before it could be archived."
+    return _batch_row(manifest.entry, SUCCEEDED, detail, run) | {
+        "files": len(manifest.files),
+        "files_rejected": len(metrics.rejected_files) if metrics else 0,
+        "files_superseded": len(manifest.superseded),
+        "bytes": manifest.bytes,
+        "rows_read": rows.read,
+        "rows_accepted": rows.accepted,
+        "rows_rejected": rows.rejected,
+        "rows_merged": rows_merged,
+    }
+
+
+def failed_row(entry: Entry, failures: Mapping[str, str | None], run: Run) -> dict[str, Any]:
+    """The row of ops.batches for a batch that is still open; `failures` says by task why, if known."""
+    reasons = [f"{task}: {reason or 'see its log'}" for task, reason in failures.items()]
+    return _batch_row(entry, FAILED, "; ".join(reasons)[:_MOST_DETAIL] or "see the log of the run", run) | {
+        "files": len(entry.files),
+        "bytes": sum(file.size for file in entry.files),
+    }
+
+
+def error_report(file: FileResult, entry: Entry, archive_uri: str) -> dict[str, Any]:
+    """What lies beside a rejected file: why it was rejected and what its sender can do."""
+    return {
+        "uri": file.uri,
+        "generation": file.generation,
+        "dataset": entry.dataset,
+        "batch_id": entry.batch_id,
+        "contract_version": entry.contract_version,
+        "reason": file.reason,
+        "detail": file.detail,
+        "archive_uri": archive_uri,
+        "what_to_do": _REMEDIES.get(file.reason or "", "Correct the file and drop it again, under any name."),
+    }
+
+
+_REMEDIES = {
+    "empty_file": "The file has no byte: have the sender write it again, then drop it again.",
+    "header_mismatch": "Write the header that the contract names and drop it again; or change the contract.",
+    "not_text": "Write CSV in the contract's encoding (.csv.gz: under gzip), then drop it again.",
+    "unreadable": "Check that the file is whole (for .csv.gz: that gzip -t accepts it), then drop it again.",
+}
+
+
+def _step(crumb: Mapping[str, Any], started: datetime | None) -> Step:
+    seconds = float(crumb["duration"])
+    finished = started + timedelta(seconds=seconds) if started else None
+    return Step(
+        crumb["task_id"],
+        timestamp(started) if started else None,
+        timestamp(finished) if finished else None,
+        round(seconds, 3),
+        str(crumb["state"]),
+    )
+
+
+def _batch_row(entry: Entry, state: str, detail: str | None, run: Run) -> dict[str, Any]:
+    return {
+        "dataset": entry.dataset,
+        "batch_id": entry.batch_id,
+        "state": state,
+        "detail": detail,
+        "run_id": run.run_id,
+        "contract_version": entry.contract_version,
+        "claimed_at": entry.claimed_at,
+        "recorded_at": run.recorded_at,
+        "cluster_name": run.cluster_name,
+        "vcpu_seconds": run.cost.vcpu_seconds,
+        "estimated_cost_usd": run.cost.dollars,
+        "steps": [asdict(step) for step in run.steps],
+    }
+
+
+def _file_row(
+    entry: Entry,
+    file: SourceFile,
+    recorded_at: str,
+    state: str,
+    reason: str | None,
+    detail: str | None,
+    rows: Rows,
+) -> dict[str, Any]:
+    return {
+        "dataset": entry.dataset,
+        "batch_id": entry.batch_id,
+        "source_uri": file.uri,
+        "source_generation": file.generation,
+        "size": file.size,
+        "crc32c": file.crc32c,
+        "md5": file.md5,
+        "source_created_at": file.created_at,
+        "state": state,
+        "reason": reason,
+        "detail": detail,
+        "rows_read": rows.read,
+        "rows_accepted": rows.accepted,
+        "rows_rejected": rows.rejected,
+        "claimed_at": entry.claimed_at,
+        "recorded_at": recorded_at,
+    }

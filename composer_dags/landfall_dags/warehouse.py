@@ -1,0 +1,68 @@
+"""The one module that talks to BigQuery outside an operator: the ledger's tables and a job's result."""
+
+import json
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from google.cloud import bigquery
+from google.cloud.bigquery.retry import DEFAULT_RETRY
+
+from landfall_dags.settings import Settings
+
+CONNECTION = "google_cloud_default"
+# The rows travel in a query parameter; BigQuery takes requests of at most 10 MB,
+# and a row of ops.files is well below 5 KB.
+ROWS_A_MERGE = 1000
+# Airflow tries a task again, with longer pauses than these calls could wait for.
+_RETRY = DEFAULT_RETRY.with_timeout(120)
+_SQL = Path(__file__).parent / "sql"
+
+
+class Warehouse:
+    """The ledger's MERGE statements over a BigQuery client."""
+
+    def __init__(self, client: bigquery.Client) -> None:
+        self._client = client
+
+    def merge_files(self, rows: Sequence[dict[str, Any]]) -> None:
+        """Write rows of ops.files, all of one batch; writing them again replaces them."""
+        for start in range(0, len(rows), ROWS_A_MERGE):
+            self._merge("merge_files.sql", rows[start : start + ROWS_A_MERGE])
+
+    def merge_batch(self, row: dict[str, Any]) -> None:
+        """Write a row of ops.batches; writing it again replaces it, but a failure never hides a success."""
+        self._merge("merge_batches.sql", [row])
+
+    def rows_merged(self, job_id: str) -> int:
+        """What the call of a trusted procedure returned: how many of the batch's rows are current."""
+        job = self._client.get_job(job_id, retry=_RETRY)
+        if not isinstance(job, bigquery.QueryJob):
+            raise TypeError(f"expected {job_id} to be a query job, found {type(job).__name__}")
+        (row,) = job.result(retry=_RETRY)
+        return int(row["rows_merged"])
+
+    def _merge(self, statement: str, rows: Sequence[dict[str, Any]]) -> None:
+        claimed_at = datetime.fromisoformat(rows[0]["claimed_at"])
+        config = bigquery.QueryJobConfig(
+            query_parameters=[
+                bigquery.ScalarQueryParameter("rows", "STRING", json.dumps(rows)),
+                bigquery.ScalarQueryParameter("claimed_at", "TIMESTAMP", claimed_at),
+            ]
+        )
+        sql = (_SQL / statement).read_text(encoding="utf-8")
+        self._client.query_and_wait(
+            sql,
+            job_config=config,
+            retry=_RETRY,
+            job_retry=None,  # type: ignore[arg-type]
+        )
+
+
+def connect(settings: Settings) -> Warehouse:
+    """The warehouse that Airflow's Google connection and the environment point at."""
+    from airflow.providers.google.cloud.hooks.bigquery import BigQueryHook
+
+    hook = BigQueryHook(gcp_conn_id=CONNECTION, use_legacy_sql=False, location=settings.bigquery_location)
+    return Warehouse(hook.get_client(project_id=settings.project, location=settings.bigquery_location))

@@ -1,0 +1,156 @@
+"""The DAGs as Airflow parses them."""
+
+import json
+import os
+import subprocess
+import sys
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.composer_dags.conftest import ENVIRONMENT, pipeline_document
+
+DAGS = Path(__file__).resolve().parents[2] / "composer_dags"
+DATASETS = ("bill_of_materials", "comp_boss", "price_quote")
+
+
+@pytest.fixture(scope="module")
+def datasets_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("datasets")
+    for dataset in DATASETS:
+        (folder / dataset).mkdir()
+        (folder / dataset / "pipeline.json").write_text(json.dumps(pipeline_document(dataset)))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def dags(datasets_dir: Path) -> dict[str, Any]:
+    from airflow.dag_processing.dagbag import DagBag
+
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in (ENVIRONMENT | {"LANDFALL_DATASETS_DIR": str(datasets_dir)}).items():
+            patch.setenv(name, value)
+        bag = DagBag(str(DAGS))
+    assert bag.import_errors == {}
+    return dict(bag.dags)
+
+
+@pytest.fixture(scope="module")
+def ingest(dags: dict[str, Any]) -> Any:
+    return dags["ingest_price_quote"]
+
+
+def test_there_is_one_dag_for_each_dataset_and_the_sweep(dags: dict[str, Any]) -> None:
+    assert sorted(dags) == [*(f"ingest_{dataset}" for dataset in DATASETS), "sweep"]
+
+
+def test_one_run_at_a_time_and_only_when_asked(ingest: Any) -> None:
+    assert ingest.max_active_runs == 1
+    assert ingest.catchup is False
+    assert ingest.schedule is None
+    assert ingest.is_paused_upon_creation is False
+    assert ingest.tags == {"landfall", "ingest", "price_quote"}
+    assert "What suppliers ask for." in ingest.doc_md
+
+
+def test_the_way_of_a_batch(ingest: Any) -> None:
+    assert {task.task_id: sorted(task.downstream_task_ids) for task in ingest.tasks} == {
+        "claim_batch": ["check_metrics", "create_cluster", "record_batch"],
+        "create_cluster": ["csv_to_parquet", "delete_cluster"],
+        "csv_to_parquet": ["check_metrics", "delete_cluster"],
+        "delete_cluster": [],
+        "check_metrics": ["load_raw", "load_rejected"],
+        "load_raw": ["call_trusted"],
+        "load_rejected": ["call_trusted"],
+        "call_trusted": ["record_batch"],
+        "record_batch": ["ask_again", "record_failure"],
+        "ask_again": [],
+        "record_failure": [],
+    }
+
+
+def test_the_cluster_is_deleted_whatever_happened_and_nothing_waits_for_it(ingest: Any) -> None:
+    create, delete = ingest.get_task("create_cluster"), ingest.get_task("delete_cluster")
+    assert create.is_setup
+    assert delete.is_teardown
+    assert delete.trigger_rule == "all_done_setup_success"
+    assert delete.on_failure_fail_dagrun is False
+    assert create.cluster_name == delete.cluster_name
+
+
+def test_every_task_is_tried_as_often_as_the_contract_says_with_growing_pauses(ingest: Any) -> None:
+    for task in ingest.tasks:
+        assert task.retries == 2
+        assert task.retry_delay == timedelta(seconds=10)
+        assert task.retry_exponential_backoff == 2
+        assert task.max_retry_delay == timedelta(seconds=300)
+
+
+def test_a_recorded_failure_does_not_make_the_run_green(ingest: Any) -> None:
+    """Airflow judges a run by its leaves: after a failure ask_again is upstream_failed."""
+    failure = ingest.get_task("record_failure")
+    assert failure.trigger_rule == "one_failed"
+    leaves = {task.task_id for task in ingest.tasks if not task.downstream_list and not task.is_teardown}
+    assert leaves == {"ask_again", "record_failure"}
+    assert ingest.get_task("ask_again").trigger_rule == "all_success"
+
+
+def test_nothing_waits_in_the_triggerer_and_bigquery_guesses_nothing(ingest: Any) -> None:
+    for task_id in ("create_cluster", "csv_to_parquet", "delete_cluster", "load_raw", "call_trusted"):
+        assert ingest.get_task(task_id).deferrable is False
+    load = ingest.get_task("load_rejected").configuration["load"]
+    assert load["destinationTable"]["tableId"] == "rejected_rows"
+    assert load["autodetect"] is False
+
+
+def test_the_sweep_comes_every_ten_minutes(dags: dict[str, Any]) -> None:
+    sweep = dags["sweep"]
+    assert sweep.schedule == "*/10 * * * *"
+    assert (sweep.max_active_runs, sweep.catchup) == (1, False)
+    assert sweep.get_task("find_left_behind").downstream_task_ids == {"ask_for_run"}
+
+
+def test_the_dags_can_be_serialized(dags: dict[str, Any]) -> None:
+    from airflow.serialization.serialized_objects import DagSerialization
+
+    for dag in dags.values():
+        assert DagSerialization.to_dict(dag)["dag"]["dag_id"] == dag.dag_id
+
+
+PARSE = """
+import socket, sys, time
+import airflow.providers.google.cloud.operators.bigquery, airflow.providers.google.cloud.operators.dataproc
+import airflow.sdk, airflow.providers.standard.operators.trigger_dagrun
+from airflow.sdk import Connection, Variable
+
+def refuse(what):
+    def refused(*arguments, **named):
+        raise AssertionError(f"parsing must not touch {what}")
+    return refused
+
+socket.socket.connect = socket.getaddrinfo = refuse("the network")
+Variable.get = refuse("a Variable")
+Connection.get = refuse("a Connection")
+sys.path.insert(0, sys.argv[1])
+import landfall_dags.tasks, landfall_dags.operators
+landfall_dags.tasks.datetime = landfall_dags.operators.datetime = None
+import ingest, sweep
+print(len(list(ingest.SETTINGS.datasets_dir.glob("*/pipeline.json"))), sweep.PIPELINES[0].dag_id)
+"""
+
+
+def test_parsing_reads_files_and_the_environment_only(datasets_dir: Path, tmp_path: Path) -> None:
+    environment = {
+        "PATH": os.environ["PATH"],
+        "HOME": str(tmp_path),
+        "AIRFLOW_HOME": str(tmp_path),
+        **ENVIRONMENT,
+        "LANDFALL_DATASETS_DIR": str(datasets_dir),
+    }
+    parsed = subprocess.run(
+        [sys.executable, "-c", PARSE, str(DAGS)], env=environment, capture_output=True, text=True, check=False
+    )
+    assert parsed.returncode == 0, parsed.stderr
+    assert parsed.stdout.splitlines()[-1] == "3 ingest_bill_of_materials"

@@ -1,0 +1,41 @@
+import pytest
+
+from landfall_dags.load import JobState, call_configuration, first_unspent, load_configuration
+
+
+@pytest.mark.parametrize(
+    ("known", "job_id", "state"),
+    [
+        ([], "stem_1", JobState.ABSENT),
+        (["live"], "stem_1", JobState.LIVE),
+        (["done"], "stem_1", JobState.DONE),
+        (["failed"], "stem_2", JobState.ABSENT),
+        (["failed", "failed", "live"], "stem_3", JobState.LIVE),
+        (["failed", "done"], "stem_2", JobState.DONE),
+    ],
+)
+def test_only_a_failed_job_spends_its_id(known: list[str], job_id: str, state: JobState) -> None:
+    jobs = {f"stem_{attempt}": JobState(found) for attempt, found in enumerate(known, 1)}
+    assert first_unspent("stem", lambda name: jobs.get(name, JobState.ABSENT)) == (job_id, state)
+
+
+def test_a_load_appends_to_a_table_that_must_exist() -> None:
+    load = load_configuration("p", "raw.price_quote", "gs://lake/x/accepted/*.parquet", {"a": "b"})["load"]
+    assert load["destinationTable"] == {"projectId": "p", "datasetId": "raw", "tableId": "price_quote"}
+    assert (load["writeDisposition"], load["createDisposition"]) == ("WRITE_APPEND", "CREATE_NEVER")
+    assert load["autodetect"] is False
+
+
+def test_a_call_names_its_parameters() -> None:
+    query = call_configuration("ops.sp_trusted_x", "ab", "2025-11-21", "3", {})["query"]
+    assert query["query"] == "CALL ops.sp_trusted_x(@batch_id, @arrived_on, @expected_rows)"
+    assert query["useLegacySql"] is False
+    values = {
+        p["name"]: (p["parameterType"]["type"], p["parameterValue"]["value"])
+        for p in query["queryParameters"]
+    }
+    assert values == {
+        "batch_id": ("STRING", "ab"),
+        "arrived_on": ("DATE", "2025-11-21"),
+        "expected_rows": ("INT64", "3"),
+    }
