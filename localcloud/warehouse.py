@@ -1,0 +1,158 @@
+"""The warehouse as Terraform would define it, made from the rendered files: datasets, tables, procedures."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from google.api_core.exceptions import BadRequest
+from google.auth.credentials import AnonymousCredentials
+from google.cloud import bigquery
+from google.cloud.bigquery.retry import DEFAULT_RETRY
+
+DATASETS = ("raw", "trusted", "ops")
+
+#: Seconds for one request, retries included: a local server answers at once or is broken.
+PATIENCE = 60.0
+_RETRY = DEFAULT_RETRY.with_timeout(PATIENCE)
+
+
+class WarehouseError(Exception):
+    """A rendered file is absent or no JSON, or a stored table cannot become what it says."""
+
+
+@dataclass(frozen=True)
+class TableDefinition:
+    """One table: ``dataset.table``, its columns as a BigQuery JSON schema, and its layout."""
+
+    name: str
+    description: str
+    fields: tuple[dict[str, Any], ...]
+    partitioning: dict[str, Any] | None
+    clustering: tuple[str, ...]
+
+    @property
+    def schema(self) -> list[bigquery.SchemaField]:
+        """The columns as the client library knows them."""
+        return [bigquery.SchemaField.from_api_repr(field) for field in self.fields]
+
+
+@dataclass(frozen=True)
+class Warehouse:
+    """Everything the rendered files define: tables, and procedures as (path, SQL) pairs."""
+
+    tables: tuple[TableDefinition, ...]
+    procedures: tuple[tuple[Path, str], ...]
+
+
+def connect(endpoint: str, project: str, location: str) -> bigquery.Client:
+    """Give a client of the BigQuery at ``endpoint`` (``http://127.0.0.1:9050``) that needs no account."""
+    return bigquery.Client(
+        project=project,
+        location=location,
+        credentials=AnonymousCredentials(),  # type: ignore[no-untyped-call]
+        client_options={"api_endpoint": endpoint},
+    )
+
+
+def read(rendered: Path) -> Warehouse:
+    """Read the definitions below ``rendered`` (the ``bigquery/`` folder).
+
+    ``datasets/<dataset>/`` gives the raw and trusted table and the procedure, ``ops/`` the ledger tables.
+    Raises ``WarehouseError`` with the path of what is absent or no JSON.
+    """
+    folders = sorted(path.parent for path in rendered.glob("datasets/*/pipeline.json"))
+    if not folders:
+        raise WarehouseError(f"expected {rendered}/datasets/*/pipeline.json, found none; run `make render`")
+    tables = []
+    for folder in folders:
+        pipeline = _read_json(folder / "pipeline.json")
+        tables += [_define(pipeline[layer], folder / f"{layer}.schema.json") for layer in ("raw", "trusted")]
+    for name, ledger in _read_json(rendered / "ops" / "tables.json").items():
+        tables.append(_define(ledger, rendered / "ops" / f"{name}.schema.json"))
+    procedures = tuple((path, _read_text(path)) for path in (folder / "procedure.sql" for folder in folders))
+    return Warehouse(tuple(tables), procedures)
+
+
+def provision(client: bigquery.Client, rendered: Path, location: str) -> Warehouse:
+    """Make the warehouse what the rendered files say; running it again keeps every row.
+
+    Tables that exist get their new columns, descriptions and filter requirement. Raises ``WarehouseError``
+    when a table was stored with columns that cannot become the rendered ones.
+    """
+    warehouse = read(rendered)
+    for name in DATASETS:
+        dataset = bigquery.Dataset(f"{client.project}.{name}")
+        dataset.location = location
+        client.create_dataset(dataset, exists_ok=True, retry=_RETRY, timeout=PATIENCE)
+    for definition in warehouse.tables:
+        _provision_table(client, definition)
+    for path, sql in warehouse.procedures:
+        try:
+            client.query(sql, retry=_RETRY, timeout=PATIENCE).result(retry=_RETRY, timeout=PATIENCE)
+        except BadRequest as error:
+            raise WarehouseError(
+                f"expected {path} to create its procedure, found: {_reason(error)}"
+            ) from error
+    return warehouse
+
+
+def _provision_table(client: bigquery.Client, definition: TableDefinition) -> None:
+    wanted = _table(client.project, definition)
+    stored = client.create_table(wanted, exists_ok=True, retry=_RETRY, timeout=PATIENCE)
+    properties = [name for name in _CHANGEABLE if getattr(stored, name) != getattr(wanted, name)]
+    if not properties:
+        return
+    try:
+        client.update_table(wanted, properties, retry=_RETRY, timeout=PATIENCE)
+    except BadRequest as error:
+        raise WarehouseError(
+            f"expected table {definition.name} to take its rendered schema, found: {_reason(error)}; "
+            "only new nullable columns can be added to stored rows: run `landfall reset` to start empty"
+        ) from error
+
+
+#: What of a stored table can follow its definition; partitioning and clustering columns cannot.
+_CHANGEABLE = ("schema", "description", "require_partition_filter")
+
+
+def _table(project: str, definition: TableDefinition) -> bigquery.Table:
+    table = bigquery.Table(f"{project}.{definition.name}", schema=definition.schema)
+    table.description = definition.description
+    table.require_partition_filter = None
+    if definition.partitioning:
+        table.time_partitioning = bigquery.TimePartitioning(
+            type_=definition.partitioning["type"], field=definition.partitioning["field"]
+        )
+        table.require_partition_filter = definition.partitioning.get("require_filter") or None
+    if definition.clustering:
+        table.clustering_fields = list(definition.clustering)
+    return table
+
+
+def _define(table: dict[str, Any], schema: Path) -> TableDefinition:
+    return TableDefinition(
+        name=table["table"],
+        description=table["description"],
+        fields=tuple(_read_json(schema)),
+        partitioning=table.get("partitioning"),
+        clustering=tuple(table.get("clustering") or ()),
+    )
+
+
+def _reason(error: BadRequest) -> str:
+    return str(error.errors[0]["message"]) if error.errors else str(error.message)
+
+
+def _read_json(path: Path) -> Any:
+    try:
+        return json.loads(_read_text(path))
+    except json.JSONDecodeError as error:
+        raise WarehouseError(f"expected JSON in {path}, found {error}; run `make render`") from error
+
+
+def _read_text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise WarehouseError(f"expected {path}, found no such file; run `make render`") from error
