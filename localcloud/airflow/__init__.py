@@ -1,0 +1,1 @@
+"""Airflow on one machine: its configuration, and what it loads at start."""

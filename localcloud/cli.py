@@ -1,0 +1,149 @@
+"""The `landfall` command: a local cloud, and the way of a file through it."""
+
+import argparse
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+
+from localcloud.launcher.errors import CommandError, UsageError
+from localcloud.launcher.place import Place, find_place
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one subcommand. Exit codes: 0 success, 1 the pipeline failed, 2 usage, 130 interrupted."""
+    place = find_place(os.environ)
+    _reach_loopback_directly()
+    signal.signal(signal.SIGTERM, _interrupt)
+    signal.signal(signal.SIGHUP, _interrupt)
+    try:
+        code = _run(_parser().parse_args(arguments), place)
+        sys.stdout.flush()
+        return code
+    except UsageError as error:
+        return _complain(str(error), 2)
+    except CommandError as error:
+        return _complain(str(error), 1)
+    except KeyboardInterrupt:
+        return _complain("interrupted", 130)
+    except BrokenPipeError:
+        # Whoever read the output has had enough; the interpreter must not complain about it at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:
+        return _complain(_unexpected(error, place), 1)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="landfall",
+        description="Drop a CSV in a bucket, read a trusted BigQuery table: the whole cloud on this machine.",
+        epilog="The state lies in .landfall/ of the checkout, or in the folder that LANDFALL_HOME names.",
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    commands.add_parser("up", help="start the local cloud and wait until it is ready")
+    commands.add_parser("down", help="stop it; what lies in it stays")
+    reset = commands.add_parser("reset", help="stop it and delete everything that lies in it")
+    reset.add_argument("--yes", action="store_true", help="do not ask")
+    commands.add_parser("doctor", help="check what this machine needs, and the parts")
+    commands.add_parser("env", help='print the exports that point other clients here: eval "$(landfall env)"')
+
+    drop = commands.add_parser("drop", help="put files into the landing bucket")
+    drop.add_argument("files", nargs="+", type=Path, metavar="FILE", help="a .csv or .csv.gz file")
+    drop.add_argument("--dataset", help="default: the dataset that the file's name starts with")
+    drop.add_argument("--wait", action="store_true", help="follow each file until its rows are in trusted")
+    drop.add_argument(
+        "--timeout", type=float, default=300, metavar="S", help="seconds to wait, default %(default)s"
+    )
+
+    status = commands.add_parser("status", help="what runs, what is pending, what became of the files")
+    status.add_argument("--json", action="store_true", help="as one JSON document")
+
+    query = commands.add_parser("query", help="ask the local BigQuery")
+    query.add_argument("sql", metavar="SQL")
+    form = query.add_mutually_exclusive_group()
+    form.add_argument(
+        "--json", action="store_const", const="json", dest="form", help="as a JSON array of objects"
+    )
+    form.add_argument("--csv", action="store_const", const="csv", dest="form", help="as CSV, header first")
+    query.set_defaults(form="table")
+
+    logs = commands.add_parser("logs", help="what a part wrote; `driver` is the last Spark job's output")
+    logs.add_argument("part", metavar="PART")
+    logs.add_argument("--follow", "-f", action="store_true", help="go on as it is written")
+    logs.add_argument("--lines", "-n", type=int, default=50, metavar="N", help="default %(default)s")
+    return parser
+
+
+def _run(arguments: argparse.Namespace, place: Place) -> int:
+    # Imported where needed: `landfall env` must not wait for Google's libraries.
+    match arguments.command:
+        case "up":
+            from localcloud.command.updown import up
+
+            return up(place)
+        case "down":
+            from localcloud.command.updown import down
+
+            return down(place)
+        case "reset":
+            from localcloud.command.updown import reset
+
+            return reset(place, sure=arguments.yes)
+        case "doctor":
+            from localcloud.command.doctor import doctor
+
+            return doctor(place)
+        case "env":
+            from localcloud.command.env import env
+
+            return env(place)
+        case "drop":
+            from localcloud.command.drop import drop
+
+            return drop(place, arguments.files, arguments.dataset, arguments.wait, arguments.timeout)
+        case "status":
+            from localcloud.command.status import status
+
+            return status(place, as_json=arguments.json)
+        case "query":
+            from localcloud.command.query import query
+
+            return query(place, arguments.sql, arguments.form)
+        case _:
+            from localcloud.command.logs import logs
+
+            return logs(place, arguments.part, arguments.lines, arguments.follow)
+
+
+def _reach_loopback_directly() -> None:
+    for name in ("no_proxy", "NO_PROXY"):
+        os.environ[name] = ",".join(filter(None, (os.environ.get(name), "127.0.0.1", "localhost")))
+
+
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+def _complain(message: str, code: int) -> int:
+    print(f"landfall: {message}", file=sys.stderr)
+    return code
+
+
+def _unexpected(error: Exception, place: Place) -> str:
+    """One paragraph; the traceback goes to a file."""
+    summary = f"{type(error).__name__}: {' '.join(str(error).split())[:500]}"
+    try:
+        place.logs.mkdir(parents=True, exist_ok=True)
+        with place.log("landfall").open("a") as log:
+            log.write("".join(traceback.format_exception(error)) + "\n")
+    except OSError:
+        return summary
+    return f"{summary}. `landfall status` says which parts run; the details are in {place.log('landfall')}."
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""What each subcommand of `landfall` does, one module a subject."""

@@ -1,0 +1,53 @@
+"""The datasets that the checkout's rendered contracts describe, and the grammar of landing names."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+SUFFIXES = (".csv", ".csv.gz")
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """What a command needs of a `pipeline.json`; tables are `dataset.table`."""
+
+    name: str
+    key: tuple[str, ...]
+    raw: str
+    trusted: str
+
+
+def read_datasets(folder: Path) -> dict[str, Dataset]:
+    """Every dataset with a rendered contract, by name."""
+    found = {}
+    for path in sorted(folder.glob("*/pipeline.json")):
+        document = json.loads(path.read_text())
+        found[document["dataset"]] = Dataset(
+            document["dataset"],
+            tuple(document["key"]),
+            document["raw"]["table"],
+            document["trusted"]["table"],
+        )
+    return found
+
+
+def infer_dataset(file_name: str, datasets: Iterable[str]) -> str | None:
+    """The longest dataset name that the file's name starts with, or None."""
+    matching = [name for name in datasets if file_name.startswith(name)]
+    return max(matching, key=len, default=None)
+
+
+def why_ignored(object_name: str, datasets: Iterable[str]) -> str | None:
+    """Why a landing object is outside `<dataset>/<anything>.csv[.gz]`, or None when it is inside."""
+    names = sorted(datasets)
+    dataset, slash, rest = object_name.partition("/")
+    if not slash:
+        return (
+            f"expected <dataset>/<file>.csv, found no dataset's prefix; the datasets are {', '.join(names)}"
+        )
+    if dataset not in names:
+        return f"there is no dataset {dataset!r}; the datasets are {', '.join(names)}"
+    if not rest.endswith(SUFFIXES):
+        return f"expected a name ending in {' or '.join(SUFFIXES)}"
+    return None

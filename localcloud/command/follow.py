@@ -1,0 +1,177 @@
+"""Follows dropped files: asks the parts, keeps each file's way up to date, and judges its end."""
+
+import time
+import urllib.parse
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import requests
+from google.api_core.exceptions import GoogleAPIError
+
+from localcloud.airflow.api import Airflow
+from localcloud.command import ledger, way
+from localcloud.command.datasets import Dataset
+from localcloud.command.journal import read_open_batch
+from localcloud.command.way import Way
+from localcloud.launcher.clients import bigquery_client, storage_client
+from localcloud.launcher.cloud import Cloud
+from localcloud.launcher.web import WebError, fetch_json
+
+_PAUSE = 0.7
+_WITHOUT_JOURNAL = 5  # rounds between two looks into the ledger for a file that no open batch names
+
+
+@dataclass(frozen=True)
+class Result:
+    """A batch that succeeded.
+
+    By file (uri, generation): what the ledger says; its rows in raw, and those of them that trusted lacks.
+    """
+
+    files: Mapping[tuple[str, int], Mapping[str, Any]]
+    counted: Mapping[tuple[str, int], tuple[int, int]]
+    trusted_rows: int
+
+
+def judge_loaded(file: Mapping[str, Any], result: Result, dataset: Dataset) -> tuple[str, bool]:
+    """The verdict on a file that the ledger calls loaded: its rows are counted where they should be."""
+    in_raw, missing = result.counted.get((file["source_uri"], file["source_generation"]), (0, 0))
+    counts = (
+        f"{file['rows_read']} rows read, {file['rows_accepted']} accepted, "
+        f"{file['rows_rejected']} rejected; {dataset.trusted} has {result.trusted_rows} rows"
+    )
+    if in_raw != file["rows_accepted"] or missing:
+        return (
+            f"the ledger says loaded, but {dataset.raw} holds {in_raw} rows of the file, and "
+            f"{missing} of them have no row of their key in {dataset.trusted} ({counts})"
+        ), False
+    note = f" ({file['detail'] or file['reason']})" if file["reason"] else ""
+    return f"loaded{note}: {counts}", True
+
+
+class Follower:
+    """Looks at everything once a round; the view is told after each."""
+
+    def __init__(self, cloud: Cloud, datasets: dict[str, Dataset]) -> None:
+        self._cloud = cloud
+        self._datasets = datasets
+        self._airflow = Airflow(cloud.url("api-server"))
+        self._storage = storage_client(cloud)
+        self._bigquery = bigquery_client(cloud)
+        self._results: dict[str, Result] = {}
+        self._round = 0
+
+    def follow(self, ways: Sequence[Way], timeout: float, show: Callable[[], None]) -> None:
+        """Return when every way has a verdict; what is not done after `timeout` seconds gets one too."""
+        deadline = time.monotonic() + timeout
+        while True:
+            try:
+                self._look(ways)
+            except (WebError, GoogleAPIError, requests.ConnectionError) as error:
+                # A part may be too busy to answer for a moment, or be started again; the deadline decides.
+                trouble = str(error)
+            else:
+                trouble = ""
+            show()
+            if all(one.is_over for one in ways):
+                return
+            if time.monotonic() > deadline:
+                for one in ways:
+                    if not one.is_over:
+                        one.end(self._say_late(one, timeout, trouble))
+                show()
+                return
+            time.sleep(_PAUSE)
+
+    def _look(self, ways: Sequence[Way]) -> None:
+        self._round += 1
+        for dataset in sorted({one.dataset for one in ways if not one.is_over}):
+            mine = [one for one in ways if one.dataset == dataset and not one.is_over]
+            batch = read_open_batch(self._storage, dataset)
+            runs = self._airflow.runs(f"ingest_{dataset}")
+            tasks: dict[str, list[dict[str, Any]]] = {}
+            for one in mine:
+                if "event delivered" not in one.reached:
+                    way.see_delivery(one, self._deliveries(one))
+                way.see_batch(one, batch)
+                run = way.choose_run(one, runs)
+                way.see_run(one, run)
+                if run and one.batch:
+                    name = run["dag_run_id"]
+                    if name not in tasks:
+                        tasks[name] = self._airflow.tasks(f"ingest_{dataset}", name)
+                    way.see_tasks(one, tasks[name])
+                closed = one.batch is not None and (batch is None or batch.batch_id != one.batch.batch_id)
+                if closed or (one.batch is None and self._round % _WITHOUT_JOURNAL == 0):
+                    self._judge(one)
+                if not one.is_over and run and not closed and way.is_lost(one, runs):
+                    one.end(self._say_failed(one, run, tasks.get(run["dag_run_id"], [])))
+
+    def _deliveries(self, one: Way) -> list[dict[str, Any]]:
+        bucket, _, name = one.uri.removeprefix("gs://").partition("/")
+        query = urllib.parse.urlencode({"bucket": bucket, "name": name, "generation": one.generation})
+        url = f"{self._cloud.url('storage')}/_landfall/deliveries?{query}"
+        found: list[dict[str, Any]] = fetch_json(url)
+        return found
+
+    def _judge(self, one: Way) -> None:
+        """End the way by what the ledger says, if it says anything yet."""
+        batch_id = (
+            one.batch.batch_id if one.batch else ledger.find_batch_of(self._bigquery, one.uri, one.generation)
+        )
+        result = batch_id and self._result(batch_id, self._datasets[one.dataset])
+        file = result and result.files.get((one.uri, one.generation))
+        if not result or not file:
+            return
+        one.reach("recorded", file["recorded_at"], f"batch {file['batch_id'][:12]}")
+        if file["state"] != "loaded":
+            reason = ": ".join(filter(None, (file["reason"], file["detail"])))
+            one.end(f"{file['state']}" + (f" ({reason})" if reason else ""))
+            return
+        one.reach("claimed", file["claimed_at"])
+        for step in ("cluster", "Spark", "loaded", "trusted"):
+            one.reach(step, file["recorded_at"])
+        verdict, succeeded = judge_loaded(file, result, self._datasets[one.dataset])
+        one.end(verdict, succeeded)
+
+    def _result(self, batch_id: str, dataset: Dataset) -> "Result | None":
+        """What became of a batch, asked for once it succeeded; None before."""
+        if batch_id not in self._results:
+            batch = ledger.find_batch(self._bigquery, batch_id)
+            if batch is None or batch["state"] != "succeeded":
+                return None
+            files = ledger.list_batch_files(self._bigquery, batch_id)
+            self._results[batch_id] = Result(
+                {(file["source_uri"], file["source_generation"]): file for file in files},
+                ledger.count_missing(self._bigquery, dataset, batch_id, batch["claimed_at"]),
+                ledger.count_trusted(self._bigquery, [dataset])[dataset.name],
+            )
+        return self._results[batch_id]
+
+    def _say_failed(self, one: Way, run: Mapping[str, Any], tasks: list[dict[str, Any]]) -> str:
+        failed = ", ".join(way.failed_tasks(tasks)) or "a task"
+        batch = ledger.find_batch(self._bigquery, one.batch.batch_id) if one.batch else None
+        detail = f" {batch['detail']}." if batch and batch["detail"] else ""
+        folder = (
+            self._cloud.place.airflow
+            / "logs"
+            / f"dag_id=ingest_{one.dataset}"
+            / f"run_id={run['dag_run_id']}"
+        )
+        return (
+            f"failed: {failed} of run {run['dag_run_id']} failed for good.{detail} The logs are in {folder}; "
+            "`landfall logs driver` shows Spark's. Mend the cause; the dataset's next run finishes the batch."
+        )
+
+    def _say_late(self, one: Way, timeout: float, trouble: str) -> str:
+        step = one.next_step()
+        part = {"event delivered": "storage", "run asked for": "function", "Spark": "driver"}.get(
+            step, "scheduler"
+        )
+        doing = one.now or trouble
+        return (
+            f"not done after {timeout:.0f} s: it waits for '{step}'"
+            + (f" ({doing})" if doing else "")
+            + f". `landfall logs {part}` says more; the file goes on its way meanwhile (`landfall status`)."
+        )

@@ -1,0 +1,46 @@
+"""The journal of open batches, as the lake bucket holds it."""
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from localcloud.airflow.api import parse_time
+from localcloud.launcher.cloud import BUCKETS
+
+if TYPE_CHECKING:
+    from google.cloud import storage  # type: ignore[attr-defined]
+
+
+@dataclass(frozen=True)
+class OpenBatch:
+    """The one open batch of a dataset; `files` are (uri, generation)."""
+
+    dataset: str
+    batch_id: str
+    run_id: str
+    claimed_at: datetime
+    files: frozenset[tuple[str, int]]
+
+
+def read_open_batch(client: "storage.Client", dataset: str) -> OpenBatch | None:
+    """The open batch of a dataset, or None."""
+    from google.api_core.exceptions import NotFound
+
+    blob = client.bucket(BUCKETS["lake"]).blob(f"journal/{dataset}/open.json")
+    try:
+        return parse_open_batch(json.loads(blob.download_as_bytes(timeout=10)))
+    except NotFound:
+        return None
+
+
+def parse_open_batch(document: dict[str, Any]) -> OpenBatch:
+    claimed_at = parse_time(document["claimed_at"])
+    assert claimed_at is not None  # noqa: S101 the journal always has it
+    return OpenBatch(
+        document["dataset"],
+        document["batch_id"],
+        document["run_id"],
+        claimed_at,
+        frozenset((file["uri"], int(file["generation"])) for file in document["files"]),
+    )

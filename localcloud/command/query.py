@@ -1,0 +1,119 @@
+"""`landfall query`: SQL to the local BigQuery, rows to standard output as they come."""
+
+import csv
+import json
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import date, datetime, time
+from decimal import Decimal
+from itertools import chain, islice
+from typing import Any, TextIO
+
+from google.api_core.exceptions import GoogleAPICallError
+
+from localcloud.command.ledger import RETRY, describe
+from localcloud.command.session import find_cloud
+from localcloud.launcher.clients import bigquery_client
+from localcloud.launcher.errors import CommandError
+from localcloud.launcher.place import Place
+
+_MEASURED = 1000  # rows that decide the widths of a table's columns
+_WIDEST = 60
+
+
+def query(place: Place, sql: str, form: str) -> int:
+    """Run one statement or script and print its rows; an error of the SQL is a CommandError."""
+    client = bigquery_client(find_cloud(place, "bigquery"))
+    try:
+        job = client.query(sql, retry=RETRY, job_retry=None, timeout=60)
+        result = job.result(retry=RETRY, job_retry=None)
+        columns = [(field.name, field.field_type) for field in result.schema]
+        rows = (list(row.values()) for row in result)
+        writers = {"table": write_table, "csv": write_csv, "json": write_json}
+        writers[form](columns, rows, sys.stdout)
+    except GoogleAPICallError as error:
+        raise CommandError(f"BigQuery says: {describe(error)}") from error
+    return 0
+
+
+Columns = Sequence[tuple[str, str]]  # name and type
+
+
+def write_csv(columns: Columns, rows: Iterable[Sequence[Any]], out: TextIO) -> None:
+    """Header first; NULL is an empty field, an empty string is quoted."""
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow([name for name, _ in columns])
+    for row in rows:
+        writer.writerow(["" if value is None else render(value) for value in row])
+
+
+def write_json(columns: Columns, rows: Iterable[Sequence[Any]], out: TextIO) -> None:
+    """One array of objects, a row a line; decimals are strings, so that no reader rounds them."""
+    separator = "["
+    for row in rows:
+        record = {name: to_json(value) for (name, _), value in zip(columns, row, strict=True)}
+        out.write(separator + json.dumps(record, ensure_ascii=False))
+        separator = ",\n "
+    out.write("[]\n" if separator == "[" else "]\n")
+
+
+def write_table(columns: Columns, rows: Iterable[Sequence[Any]], out: TextIO) -> None:
+    """Aligned columns; numbers to the right, NULL in words. Later rows may be wider than the first 1000."""
+    if not columns:
+        out.write("done; no rows to show\n")
+        return
+    texts: Iterator[list[str]] = (
+        ["NULL" if value is None else render(value) for value in row] for row in rows
+    )
+    head = list(islice(texts, _MEASURED))
+    widths = [
+        max([len(name), *(min(len(row[index]), _WIDEST) for row in head)])
+        for index, (name, _) in enumerate(columns)
+    ]
+    numbers = [
+        kind in ("INTEGER", "INT64", "FLOAT", "FLOAT64", "NUMERIC", "BIGNUMERIC") for _, kind in columns
+    ]
+
+    def line(cells: Sequence[str]) -> str:
+        padded = [
+            cell.rjust(width) if number else cell.ljust(width)
+            for cell, width, number in zip(cells, widths, numbers, strict=True)
+        ]
+        return "  ".join(padded).rstrip() + "\n"
+
+    out.write(line([name for name, _ in columns]))
+    out.write(line(["-" * width for width in widths]))
+    count = 0
+    for row in chain(head, texts):
+        out.write(line([cell.replace("\n", "⏎") for cell in row]))
+        count += 1
+    out.write(f"({count} row{'' if count == 1 else 's'})\n")
+
+
+def render(value: Any) -> str:
+    """One value as text: decimals in full digits, never in scientific notation."""
+    if isinstance(value, Decimal):
+        return format(value, "f")
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        return value
+    plain = to_json(value)
+    return json.dumps(plain, ensure_ascii=False) if isinstance(plain, (dict, list)) else str(plain)
+
+
+def to_json(value: Any) -> Any:
+    """One value as JSON has it."""
+    match value:
+        case Decimal():
+            return format(value, "f")
+        case datetime() | date() | time():
+            return value.isoformat()
+        case bytes():
+            return value.hex()
+        case dict():
+            return {name: to_json(inner) for name, inner in value.items()}
+        case list() | tuple():
+            return [to_json(inner) for inner in value]
+        case _:
+            return value

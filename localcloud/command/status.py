@@ -1,0 +1,279 @@
+"""`landfall status`: what runs, what is pending, and what became of the files."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from localcloud.airflow.api import Airflow
+from localcloud.command import ledger
+from localcloud.command.console import make_console, print_table
+from localcloud.command.datasets import Dataset, read_datasets, why_ignored
+from localcloud.command.journal import OpenBatch, read_open_batch
+from localcloud.command.query import to_json
+from localcloud.launcher.clients import bigquery_client, storage_client
+from localcloud.launcher.cloud import BUCKETS, SERVERS, Cloud
+from localcloud.launcher.parts import PARTS
+from localcloud.launcher.place import Place
+from localcloud.launcher.process import is_alive
+from localcloud.launcher.state import State, read_state
+from localcloud.launcher.web import WebError
+
+VERSION = 1
+_FILES, _SHOWN = 1000, 15
+_WIDEST = 120  # of a reason; `--json` has it whole
+
+
+@dataclass(frozen=True)
+class Landed:
+    """An object in the landing bucket."""
+
+    uri: str
+    generation: int
+    created_at: datetime | None
+
+
+def status(place: Place, as_json: bool) -> int:
+    """Show the state; 1 when some parts are down while others run."""
+    document = observe(place)
+    if as_json:
+        print(json.dumps(document, indent=2, ensure_ascii=False))
+    else:
+        show(make_console(), document)
+    states = {part["state"] for part in document["parts"]}
+    return 1 if len(states) > 1 else 0
+
+
+def observe(place: Place) -> dict[str, Any]:
+    """Everything that `status --json` prints."""
+    state = read_state(place.state)
+    parts = describe_parts(state)
+    datasets = read_datasets(place.datasets)
+    document: dict[str, Any] = {
+        "version": VERSION,
+        "home": str(place.home),
+        "parts": parts,
+        "datasets": [],
+        "files": [],
+    }
+    up = {part["name"] for part in parts if part["state"] == "up"}
+    if {"storage", "bigquery"} <= up:
+        cloud = Cloud(place, {server: state.ports[server] for server in SERVERS})
+        _observe_data(cloud, datasets, document)
+    return document
+
+
+def describe_parts(state: State) -> list[dict[str, Any]]:
+    """Each part's state (up, down), process and port."""
+    return [
+        {
+            "name": name,
+            "state": "up" if (running := state.parts.get(name)) and is_alive(running) else "down",
+            "pid": running.pid if running and is_alive(running) else None,
+            "port": state.ports.get(name),
+        }
+        for name in PARTS
+    ]
+
+
+def _observe_data(cloud: Cloud, datasets: Mapping[str, Dataset], document: dict[str, Any]) -> None:
+    objects, tables = storage_client(cloud), bigquery_client(cloud)
+    landed = [
+        Landed(f"gs://{blob.bucket.name}/{blob.name}", int(blob.generation), blob.time_created)
+        for blob in objects.list_blobs(BUCKETS["landing"], timeout=20)
+    ]
+    batches = {name: read_open_batch(objects, name) for name in datasets}
+    recorded = ledger.list_files(tables, _FILES)
+    last = ledger.list_last_batches(tables)
+    counts = ledger.count_trusted(tables, datasets.values())
+    running = {
+        name: describe_open(batch, find_step(cloud, batch), last.get(name))
+        for name, batch in batches.items()
+        if batch
+    }
+    document["files"] = describe_files(landed, batches, recorded, datasets, running)
+    document["datasets"] = [
+        {
+            "dataset": name,
+            "pending": sum(f["dataset"] == name and f["state"] == "pending" for f in document["files"]),
+            "running": running.get(name),
+            "last_batch": to_json(last.get(name)),
+            "trusted_rows": counts.get(name),
+        }
+        for name in datasets
+    ]
+
+
+def describe_files(
+    landed: Sequence[Landed],
+    batches: Mapping[str, OpenBatch | None],
+    recorded: Sequence[Mapping[str, Any]],
+    datasets: Mapping[str, Dataset],
+    running: Mapping[str, Mapping[str, Any]],
+) -> list[dict[str, Any]]:
+    """One entry for each known file: those under way first, then the ledger's, newest first.
+
+    States: pending, ignored; of the open batch running, failed; of the ledger loaded, rejected, superseded.
+    """
+    claimed = {file: batch for batch in batches.values() if batch for file in batch.files}
+    known = {(file["source_uri"], file["source_generation"]) for file in recorded}
+    entries = []
+    for item in landed:
+        if (item.uri, item.generation) not in claimed:
+            name = item.uri.split("/", 3)[3]
+            why = why_ignored(name, datasets)
+            dataset = name.partition("/")[0]
+            entries.append(
+                _entry(
+                    item.uri,
+                    item.generation,
+                    dataset=dataset if dataset in datasets else None,
+                    state="ignored" if why else "pending",
+                    reason="outside_grammar" if why else None,
+                    detail=why,
+                    at=item.created_at,
+                )
+            )
+    for (uri, generation), batch in sorted(claimed.items()):
+        if (uri, generation) not in known:
+            entries.append(
+                _entry(
+                    uri,
+                    generation,
+                    dataset=batch.dataset,
+                    state=running[batch.dataset]["state"],
+                    detail=running[batch.dataset]["detail"],
+                    batch_id=batch.batch_id,
+                    at=batch.claimed_at,
+                )
+            )
+    kept = ("dataset", "batch_id", "state", "reason", "detail", "rows_read", "rows_accepted", "rows_rejected")
+    for file in recorded:
+        facts = {name: file[name] for name in kept}
+        entries.append(_entry(file["source_uri"], file["source_generation"], **facts, at=file["recorded_at"]))
+    return entries
+
+
+def _entry(uri: str, generation: int, **facts: Any) -> dict[str, Any]:
+    names = (
+        "dataset",
+        "batch_id",
+        "state",
+        "reason",
+        "detail",
+        "rows_read",
+        "rows_accepted",
+        "rows_rejected",
+        "at",
+    )
+    return {"uri": uri, "generation": generation, **{name: to_json(facts.get(name)) for name in names}}
+
+
+def find_step(cloud: Cloud, batch: OpenBatch) -> str | None:
+    """The tasks that work on the open batch now; None when none does, or Airflow does not say."""
+    airflow, dag = Airflow(cloud.url("api-server")), f"ingest_{batch.dataset}"
+    try:
+        run = next((run for run in airflow.runs(dag) if run["state"] == "running"), None)
+        tasks = airflow.tasks(dag, run["dag_run_id"]) if run else []
+    except WebError:
+        return None
+    return (
+        ", ".join(task["task_id"] for task in tasks if task["state"] in ("running", "up_for_retry")) or None
+    )
+
+
+def describe_open(batch: OpenBatch, step: str | None, last: Mapping[str, Any] | None) -> dict[str, Any]:
+    """The open batch: `failed`, with why, when its run gave up and no other works on it yet."""
+    gave_up = (
+        step is None and last is not None and (last["batch_id"], last["state"]) == (batch.batch_id, "failed")
+    )
+    facts = {name: value for name, value in asdict(batch).items() if name != "files"}
+    return {
+        **to_json(facts),
+        "files": len(batch.files),
+        "state": "failed" if gave_up else "running",
+        "step": step,
+        "detail": last["detail"] if last and gave_up else None,
+    }
+
+
+def show(console: Console, document: Mapping[str, Any]) -> None:
+    up = [part["name"] for part in document["parts"] if part["state"] == "up"]
+    down = [part["name"] for part in document["parts"] if part["state"] == "down"]
+    if not up:
+        console.print(f"The local cloud in {document['home']} is down. Start it with `landfall up`.")
+        return
+    console.print(Text.assemble("up    ", (", ".join(up), "green")))
+    if down:
+        console.print(
+            Text.assemble("down  ", (", ".join(down), "red"), "  (`landfall up` starts them again)")
+        )
+    console.print()
+    table = _table("dataset", "pending", "running", "last batch", "rows trusted")
+    for one in document["datasets"]:
+        running, last = one["running"], one["last_batch"]
+        table.add_row(
+            one["dataset"],
+            str(one["pending"]),
+            f"{running['batch_id'][:12]} {running['step'] or running['state']}" if running else "–",
+            _last(last) if last else "–",
+            "–" if one["trusted_rows"] is None else str(one["trusted_rows"]),
+        )
+    print_table(console, table)
+    if not document["datasets"]:
+        console.print("Without storage and bigquery nothing can be said of files.")
+        return
+    if not document["files"]:
+        console.print("\nNo file has landed yet: landfall drop --wait FILE.csv")
+        return
+    console.print()
+    files = _table("file", "state", "rows", "rejected", "when", "why")
+    for file in document["files"][:_SHOWN]:
+        files.add_row(
+            file["uri"].split("/", 3)[3],
+            _coloured(file["state"]),
+            "" if file["rows_read"] is None else str(file["rows_read"]),
+            "" if file["rows_rejected"] is None else str(file["rows_rejected"]),
+            _moment(file["at"]),
+            (file["detail"] or file["reason"] or "").partition("\n")[0][:_WIDEST],
+        )
+    print_table(console, files)
+    more = len(document["files"]) - _SHOWN
+    if more > 0:
+        console.print(f"… and {more} more: landfall status --json")
+
+
+def _last(batch: Mapping[str, Any]) -> str:
+    rows = "" if batch["rows_accepted"] is None else f", {batch['rows_accepted']} rows"
+    return f"{batch['state']}{rows}, {_moment(batch['recorded_at'])}"
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for column in columns:
+        table.add_column(
+            column, justify="right" if column in ("pending", "rows", "rejected", "rows trusted") else "left"
+        )
+    return table
+
+
+def _coloured(state: str) -> Text:
+    return Text(
+        state,
+        {
+            "loaded": "green",
+            "rejected": "red",
+            "failed": "red",
+            "ignored": "yellow",
+            "superseded": "yellow",
+        }.get(state, "cyan"),
+    )
+
+
+def _moment(text: str | None) -> str:
+    return datetime.fromisoformat(text).astimezone().strftime("%Y-%m-%d %H:%M:%S") if text else ""

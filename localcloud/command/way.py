@@ -1,0 +1,152 @@
+"""The way of one file, as far as it is known: pure bookkeeping of what was observed."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from localcloud.airflow.api import parse_time
+from localcloud.command.journal import OpenBatch
+
+STEPS = (
+    "landed",
+    "event delivered",
+    "run asked for",
+    "claimed",
+    "cluster",
+    "Spark",
+    "loaded",
+    "trusted",
+    "recorded",
+)
+# Which tasks of a run have to be done for a step to be done; the step is named for its end.
+TASKS = {
+    "cluster": ("create_cluster",),
+    "Spark": ("csv_to_parquet",),
+    "loaded": ("load_raw", "load_rejected"),
+    "trusted": ("call_trusted",),
+}
+ACTIVE = ("queued", "running")
+
+
+@dataclass
+class Way:
+    """One followed file. `reached` says when a step was done (UTC) and a remark on it."""
+
+    label: str
+    dataset: str
+    uri: str
+    generation: int
+    landed_at: datetime
+    reached: dict[str, tuple[datetime, str]] = field(default_factory=dict)
+    batch: OpenBatch | None = None
+    now: str = ""
+    verdict: str = ""
+    succeeded: bool = False
+
+    def __post_init__(self) -> None:
+        self.reach("landed", self.landed_at, self.uri)
+
+    @property
+    def is_over(self) -> bool:
+        return bool(self.verdict)
+
+    def reach(self, step: str, moment: datetime | None, remark: str = "") -> None:
+        """Note the first time that a step is seen done."""
+        if moment is not None and step not in self.reached:
+            self.reached[step] = (moment, remark)
+
+    def end(self, verdict: str, succeeded: bool = False) -> None:
+        self.verdict, self.succeeded, self.now = verdict, succeeded, ""
+
+    def seconds(self, step: str) -> float:
+        """Seconds from landing to a reached step."""
+        return max(0.0, (self.reached[step][0] - self.landed_at).total_seconds())
+
+    def next_step(self) -> str:
+        return next((step for step in STEPS if step not in self.reached), STEPS[-1])
+
+
+def see_delivery(way: Way, deliveries: Iterable[Mapping[str, Any]]) -> None:
+    """Take in what the storage says of the file's event."""
+    for delivery in deliveries:
+        if delivery["state"] == "delivered":
+            way.reach("event delivered", parse_time(delivery["delivered_at"]))
+        elif delivery["attempts"]:
+            status = delivery["last_status"] or delivery["last_error"]
+            way.now = f"event refused {delivery['attempts']} times, last with {status}"
+
+
+def see_batch(way: Way, batch: OpenBatch | None) -> None:
+    """Take in the dataset's open batch."""
+    if batch and (way.uri, way.generation) in batch.files:
+        way.batch = batch
+        way.reach("claimed", batch.claimed_at, f"batch {batch.batch_id[:12]}")
+
+
+def choose_run(way: Way, runs: Iterable[Mapping[str, Any]]) -> Mapping[str, Any] | None:
+    """The run that carries the file; `runs` are newest first.
+
+    Before the claim: the first that is due after the landing. After it: the running one (a later run may
+    finish what the claiming one left), else the one that claimed.
+    """
+    if way.batch is None:
+        due = [run for run in runs if (moment := parse_time(run["run_after"])) and moment >= way.landed_at]
+        return due[-1] if due else None
+    candidates = [run for run in runs if not _ended_before(run, way.landed_at)]
+    running = [run for run in candidates if run["state"] == "running"]
+    claimed = [run for run in candidates if run["dag_run_id"] == way.batch.run_id]
+    return next(iter([*running, *claimed, *candidates]), None)
+
+
+def see_run(way: Way, run: Mapping[str, Any] | None) -> None:
+    if run:
+        way.reach("run asked for", parse_time(run["queued_at"]), run["dag_run_id"])
+
+
+def see_tasks(way: Way, tasks: Iterable[Mapping[str, Any]]) -> None:
+    """Take in the task instances of the run that carries the file's batch."""
+    by_name = {task["task_id"]: task for task in tasks}
+    if way.batch is None:
+        return
+    for step, names in TASKS.items():
+        mine = [by_name[name] for name in names if name in by_name]
+        if mine and all(task["state"] in ("success", "skipped") for task in mine):
+            ends = [moment for task in mine if (moment := parse_time(task["end_date"]))]
+            way.reach(step, max(ends, default=None), _took(mine))
+    way.now = "; ".join(
+        _describe(task) for task in by_name.values() if task["state"] in ("running", "up_for_retry")
+    )
+
+
+def failed_tasks(tasks: Iterable[Mapping[str, Any]]) -> list[str]:
+    return [
+        task["task_id"] for task in tasks if task["state"] == "failed" and task["task_id"] != "record_failure"
+    ]
+
+
+def is_lost(way: Way, runs: Iterable[Mapping[str, Any]]) -> bool:
+    """Whether the file's batch is claimed, its run failed, and no run is coming that would finish it."""
+    ours = [run for run in runs if not _ended_before(run, way.landed_at)]
+    return (
+        way.batch is not None
+        and bool(ours)
+        and not any(run["state"] in ACTIVE for run in ours)
+        and ours[0]["state"] == "failed"
+    )
+
+
+def _ended_before(run: Mapping[str, Any], moment: datetime) -> bool:
+    ended = parse_time(run["end_date"])
+    return ended is not None and ended < moment
+
+
+def _took(tasks: Iterable[Mapping[str, Any]]) -> str:
+    seconds = [task["duration"] for task in tasks if task.get("duration")]
+    return f"took {max(seconds):.1f} s" if seconds else ""
+
+
+def _describe(task: Mapping[str, Any]) -> str:
+    tries = f", try {task['try_number']}" if (task.get("try_number") or 0) > 1 else ""
+    state = "waits to be tried again" if task["state"] == "up_for_retry" else "runs"
+    return f"{task['task_id']} {state}{tries}"

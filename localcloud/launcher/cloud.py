@@ -1,0 +1,59 @@
+"""The local cloud's names and addresses, and what of them its parts and its clients are told."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from localcloud.launcher.place import Place
+from localcloud.launcher.ports import HOST
+
+PROJECT = "landfall-local"
+REGION = "us-central1"
+BIGQUERY_LOCATION = "us-central1"
+BUCKETS = {
+    purpose: f"{PROJECT}-{purpose}"
+    for purpose in ("landing", "archive", "rejected", "lake", "code", "staging")
+}
+SERVERS = ("api-server", "storage", "bigquery", "dataproc", "metadata", "function")
+
+
+@dataclass(frozen=True)
+class Cloud:
+    """One local cloud: where it lies and at which loopback ports its servers answer."""
+
+    place: Place
+    ports: Mapping[str, int]
+
+    def address(self, server: str) -> str:
+        return f"{HOST}:{self.ports[server]}"
+
+    def url(self, server: str) -> str:
+        return f"http://{self.address(server)}"
+
+
+def names(cloud: Cloud) -> dict[str, str]:
+    """What the project's own code is told about its surroundings; Terraform sets the same names."""
+    return {
+        "LANDFALL_PROJECT": PROJECT,
+        "LANDFALL_REGION": REGION,
+        "LANDFALL_BIGQUERY_LOCATION": BIGQUERY_LOCATION,
+        **{f"LANDFALL_{purpose.upper()}_BUCKET": bucket for purpose, bucket in BUCKETS.items()},
+        "LANDFALL_DATASETS_DIR": str(cloud.place.datasets),
+        "LANDFALL_DATAPROC_SERVICE_ACCOUNT": f"dataproc@{PROJECT}.iam.gserviceaccount.com",
+        "LANDFALL_DATAPROC_SUBNETWORK": f"projects/{PROJECT}/regions/{REGION}/subnetworks/landfall",
+        "LANDFALL_BATCH_WINDOW_SECONDS": "2",
+        "LANDFALL_RUN_GRACE_SECONDS": "0",
+    }
+
+
+def endpoints(cloud: Cloud) -> dict[str, str]:
+    """What Google's libraries read to find the servers and a token, instead of the real cloud."""
+    return {
+        "GOOGLE_CLOUD_PROJECT": PROJECT,
+        "STORAGE_EMULATOR_HOST": cloud.url("storage"),
+        "BIGQUERY_EMULATOR_HOST": cloud.url("bigquery"),
+        "DATAPROC_EMULATOR_HOST": cloud.address("dataproc"),
+        "GCE_METADATA_HOST": cloud.address("metadata"),
+        "GCE_METADATA_ROOT": cloud.address("metadata"),
+        "GCE_METADATA_IP": cloud.address("metadata"),
+        "CLOUDSDK_CONFIG": str(cloud.place.gcloud),
+    }

@@ -1,0 +1,145 @@
+"""The parts of the local cloud: what is started for each, and when it is ready."""
+
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+import grpc
+
+from localcloud.airflow.api import Airflow
+from localcloud.airflow.config import make_connection
+from localcloud.launcher.cloud import BUCKETS, PROJECT, Cloud
+from localcloud.launcher.ports import HOST
+from localcloud.launcher.web import WebError, answers, fetch
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part: its command, what its environment has besides everybody's, and its health check.
+
+    `ready` is told when the process was created (seconds since the epoch): older signs of life do not count.
+    """
+
+    name: str
+    command: tuple[str, ...]
+    folder: Path
+    ready: Callable[[float], bool]
+    needs: tuple[str, ...] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+PARTS = (
+    "storage",
+    "bigquery",
+    "dataproc",
+    "metadata",
+    "function",
+    "api-server",
+    "scheduler",
+    "dag-processor",
+    "triggerer",
+)
+
+
+def list_parts(cloud: Cloud) -> list[Part]:
+    """Every part of this cloud, in the order in which they are shown."""
+    return [*_servers(cloud), *_airflow(cloud)]
+
+
+def _servers(cloud: Cloud) -> list[Part]:
+    place, root = cloud.place, cloud.place.root
+    common = ("--buckets", str(place.buckets), "--project", PROJECT)
+
+    def ours(name: str, *flags: str) -> tuple[str, ...]:
+        return (sys.executable, "-m", f"localcloud.{name}", "--port", str(cloud.ports[name]), *flags)
+
+    storage = ours(
+        "storage",
+        *("--state", str(place.home / "storage.sqlite"), *common),
+        *("--subscribe", f"{BUCKETS['landing']}={cloud.url('function')}/"),
+    )
+    bigquery = ours("bigquery", "--data", str(place.home / "bigquery"), *common)
+    dataproc = ours("dataproc", "--state", str(place.home / "dataproc"), *common)
+    metadata = ours("metadata", "--airflow-url", cloud.url("api-server"), "--project", PROJECT)
+    function = (
+        *(
+            sys.executable,
+            "-m",
+            "functions_framework",
+            "--host",
+            HOST,
+            "--port",
+            str(cloud.ports["function"]),
+        ),
+        *("--source", str(root / "functions" / "trigger_ingest" / "main.py")),
+        *("--target", "trigger_ingest", "--signature-type", "cloudevent"),
+    )
+    return [
+        Part("storage", storage, root, lambda _: answers(f"{cloud.url('storage')}/healthz")),
+        Part("bigquery", bigquery, root, lambda _: answers(f"{cloud.url('bigquery')}/readyz")),
+        Part("dataproc", dataproc, root, lambda _: _speaks_grpc(cloud.address("dataproc"))),
+        Part("metadata", metadata, root, lambda _: answers(f"{cloud.url('metadata')}/healthz")),
+        Part(
+            "function",
+            function,
+            place.home,
+            # The framework answers GET with 405 or 400: any answer shows that the function is loaded.
+            lambda _: _answers_at_all(cloud.url("function")),
+            environment={"LANDFALL_AIRFLOW_URL": cloud.url("api-server"), "WORKERS": "1", "THREADS": "4"},
+        ),
+    ]
+
+
+def _airflow(cloud: Cloud) -> list[Part]:
+    airflow = Airflow(cloud.url("api-server"))
+    quiet = {"AIRFLOW__LOGGING__LOGGING_LEVEL": "WARNING"}
+
+    def beats(component: str) -> Callable[[float], bool]:
+        return lambda since: _beats(airflow, component, since)
+
+    def part(
+        name: str, *flags: str, ready: Callable[[float], bool], more: Mapping[str, str] | None = None
+    ) -> Part:
+        return Part(
+            name,
+            (sys.executable, "-m", "airflow", name, *flags),
+            cloud.place.home,
+            ready,
+            needs=("database",),
+            environment={"AIRFLOW_CONN_GOOGLE_CLOUD_DEFAULT": make_connection(PROJECT), **(more or {})},
+        )
+
+    return [
+        part("api-server", ready=lambda _: answers(f"{airflow.url}/api/v2/version"), more=quiet),
+        # Its workers inherit its log level, and the log of a task should say what the task did.
+        part("scheduler", "--skip-serve-logs", ready=beats("scheduler")),
+        part("dag-processor", ready=beats("dag_processor"), more=quiet),
+        part("triggerer", "--skip-serve-logs", ready=beats("triggerer"), more=quiet),
+    ]
+
+
+def _beats(airflow: Airflow, component: str, since: float) -> bool:
+    try:
+        beat = airflow.heartbeats().get(component)
+    except WebError:
+        return False
+    return beat is not None and beat >= datetime.fromtimestamp(since, UTC)
+
+
+def _answers_at_all(url: str) -> bool:
+    try:
+        fetch(url, timeout=1)
+    except WebError as error:
+        return error.status is not None
+    return True
+
+
+def _speaks_grpc(address: str) -> bool:
+    with grpc.insecure_channel(address, options=[("grpc.enable_http_proxy", 0)]) as channel:
+        try:
+            grpc.channel_ready_future(channel).result(timeout=1)
+        except grpc.FutureTimeoutError:
+            return False
+    return True

@@ -1,0 +1,39 @@
+from pathlib import Path
+
+import pytest
+
+from localcloud.launcher.errors import CommandError
+from localcloud.launcher.place import ROOT, find_place
+from localcloud.launcher.state import Running, State, locked, read_state, write_state
+
+
+def test_a_state_is_read_as_it_was_written(tmp_path: Path) -> None:
+    state = State(ports={"storage": 20001}, parts={"storage": Running(123, 456.5)})
+    write_state(tmp_path / "state.json", state)
+    assert read_state(tmp_path / "state.json") == state
+
+
+def test_without_a_file_the_state_is_empty(tmp_path: Path) -> None:
+    assert read_state(tmp_path / "state.json") == State()
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{}", "[]", '{"version": 0}', '{"version": 1, "ports": 3, "parts": {}}']
+)
+def test_a_state_that_makes_no_sense_is_said_with_the_remedy(tmp_path: Path, text: str) -> None:
+    (tmp_path / "state.json").write_text(text)
+    with pytest.raises(CommandError, match=r"state\.json.*landfall reset --yes"):
+        read_state(tmp_path / "state.json")
+
+
+def test_only_one_command_at_a_time(tmp_path: Path) -> None:
+    with locked(tmp_path / "lock"), pytest.raises(CommandError, match="is at work on"):
+        locked(tmp_path / "lock").__enter__()
+    with locked(tmp_path / "lock"):
+        pass
+
+
+def test_the_state_folder_is_the_one_named_or_the_checkouts() -> None:
+    assert find_place({}).home == ROOT / ".landfall"
+    assert find_place({"LANDFALL_HOME": "/some where"}).home == Path("/some where")
+    assert find_place({"LANDFALL_HOME": "below"}).home == Path.cwd() / "below"

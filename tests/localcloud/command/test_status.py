@@ -1,0 +1,105 @@
+import io
+import json
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+
+import psutil
+import pytest
+from rich.console import Console
+
+from localcloud.command.datasets import Dataset
+from localcloud.command.journal import OpenBatch
+from localcloud.command.status import Landed, describe_files, describe_open, describe_parts, show
+from localcloud.launcher.parts import PARTS
+from localcloud.launcher.state import Running, State
+
+AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+DATASETS = {"price_quote": Dataset("price_quote", ("id",), "raw.price_quote", "trusted.price_quote")}
+BATCH = OpenBatch("price_quote", "b1", "run", AT, frozenset({("gs://l/price_quote/claimed.csv", 2)}))
+RECORDED = {
+    "dataset": "price_quote",
+    "batch_id": "b0",
+    "source_uri": "gs://l/price_quote/bad.csv",
+    "source_generation": 3,
+    "state": "rejected",
+    "reason": "header_mismatch",
+    "detail": "expected a,b, found b,a",
+    "rows_read": 0,
+    "rows_accepted": 0,
+    "rows_rejected": 0,
+    "claimed_at": AT,
+    "recorded_at": AT,
+}
+
+
+def test_every_file_has_one_state_and_a_reason_where_it_is_bad() -> None:
+    landed = [
+        Landed("gs://l/price_quote/new.csv", 1, AT),
+        Landed("gs://l/price_quote/claimed.csv", 2, AT),
+        Landed("gs://l/price_quote/claimed.csv", 6, AT),
+        Landed("gs://l/price_quote/bad.csv", 4, AT),
+        Landed("gs://l/notes.txt", 5, AT),
+    ]
+    running = {"price_quote": describe_open(BATCH, "create_cluster", None)}
+    files = describe_files(landed, {"price_quote": BATCH}, [RECORDED], DATASETS, running)
+    assert {(file["uri"], file["generation"]): (file["state"], file["reason"]) for file in files} == {
+        ("gs://l/price_quote/new.csv", 1): ("pending", None),
+        ("gs://l/price_quote/claimed.csv", 2): ("running", None),
+        ("gs://l/price_quote/claimed.csv", 6): ("pending", None),
+        ("gs://l/price_quote/bad.csv", 3): ("rejected", "header_mismatch"),
+        ("gs://l/price_quote/bad.csv", 4): ("pending", None),
+        ("gs://l/notes.txt", 5): ("ignored", "outside_grammar"),
+    }
+    json.dumps(files)
+
+
+def test_an_open_batch_that_its_run_gave_up_is_failed_until_another_takes_it() -> None:
+    failed = {"batch_id": "b1", "state": "failed", "detail": "csv_to_parquet: out of luck"}
+    assert describe_open(BATCH, None, None)["state"] == "running"
+    assert describe_open(BATCH, None, failed | {"batch_id": "b0"})["state"] == "running"
+    assert describe_open(BATCH, "csv_to_parquet", failed)["state"] == "running"
+    gave_up = describe_open(BATCH, None, failed)
+    assert (gave_up["state"], gave_up["detail"]) == ("failed", "csv_to_parquet: out of luck")
+    (file,) = describe_files([], {"price_quote": BATCH}, [], DATASETS, {"price_quote": gave_up})
+    assert (file["state"], file["detail"]) == ("failed", "csv_to_parquet: out of luck")
+
+
+def test_a_part_is_up_only_when_its_very_process_runs() -> None:
+    me = Running(os.getpid(), psutil.Process().create_time())
+    other = Running(os.getpid(), 1.0)
+    parts = describe_parts(State({"storage": 20001}, {"storage": me, "bigquery": other}))
+    assert [part["name"] for part in parts] == list(PARTS)
+    assert {part["name"] for part in parts if part["state"] == "up"} == {"storage"}
+    assert parts[0] == {"name": "storage", "state": "up", "pid": os.getpid(), "port": 20001}
+
+
+@pytest.mark.parametrize("up", [True, False])
+def test_the_view_says_what_runs_and_why_a_file_is_bad(up: bool) -> None:
+    out = io.StringIO()
+    document = {
+        "home": "/state",
+        "parts": [{"name": "storage", "state": "up" if up else "down"}],
+        "datasets": [
+            {"dataset": "price_quote", "pending": 1, "running": None, "last_batch": None, "trusted_rows": 5}
+        ],
+        "files": describe_files([Landed("gs://l/a.csv", 1, AT)], {}, [RECORDED], DATASETS, {}),
+    }
+    show(Console(file=out, width=200), document)
+    if up:
+        assert "expected a,b, found b,a" in out.getvalue()
+        assert "the datasets are price_quote" in out.getvalue()
+        assert "\x1b" not in out.getvalue()
+    else:
+        assert out.getvalue() == "The local cloud in /state is down. Start it with `landfall up`.\n"
+
+
+def test_status_of_an_empty_folder_is_pure_json(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from localcloud.cli import main
+
+    monkeypatch.setenv("LANDFALL_HOME", str(tmp_path))
+    assert main(["status", "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert {part["state"] for part in document["parts"]} == {"down"}

@@ -1,0 +1,170 @@
+"""Bringing up and down, with tiny real processes in the place of the parts."""
+
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from localcloud.launcher import process, up
+from localcloud.launcher.cloud import SERVERS, Cloud
+from localcloud.launcher.errors import CommandError
+from localcloud.launcher.parts import PARTS, Part, list_parts
+from localcloud.launcher.place import ROOT, Place
+from localcloud.launcher.state import locked, read_state
+from localcloud.launcher.steps import wait_until
+
+SLEEPER = "import time; time.sleep(60)"
+DYING = "import sys; print('cannot open the thing'); sys.exit(3)"
+
+
+class Watched:
+    def __init__(self) -> None:
+        self.states: dict[str, str] = {}
+        self.remarks: dict[str, str] = {}
+
+    def __call__(self, name: str, state: str, _: float, remark: str) -> None:
+        self.states[name], self.remarks[name] = state, remark
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
+    monkeypatch.setattr(up, "provision_buckets", lambda _: "")
+    monkeypatch.setattr(up, "provision_warehouse", lambda _: "")
+    monkeypatch.setattr(up._Starter, "_migrate", lambda *_: "")
+    monkeypatch.setattr(up._Starter, "_wait_for_dags", lambda *_: "")
+    return Place(ROOT, tmp_path / "state")
+
+
+@pytest.fixture
+def programs(place: Place, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """What each part runs; a test may change it."""
+    chosen = dict.fromkeys(PARTS, SLEEPER)
+
+    def parts(_: Cloud) -> list[Part]:
+        return [
+            Part(name, (sys.executable, "-c", program), place.home, lambda _, ok=program == SLEEPER: ok)  # type: ignore[misc]
+            for name, program in chosen.items()
+        ]
+
+    monkeypatch.setattr(up, "list_parts", parts)
+    return chosen
+
+
+@pytest.fixture(autouse=True)
+def nothing_stays(place: Place) -> Iterator[None]:
+    yield
+    process.end_all(place.home, patience=0)
+
+
+def test_up_starts_every_part_and_down_leaves_none(place: Place, programs: dict[str, str]) -> None:
+    watched = Watched()
+    cloud = up.bring_up(place, {"PATH": "/usr/bin"}, watched)
+    assert set(watched.states.values()) == {"done"}
+    assert up.is_up(place)
+    assert sorted(cloud.ports) == sorted(SERVERS)
+    assert len(process.find_marked(place.home)) == len(PARTS)
+    assert up.end_parts(place) == []
+    assert not up.is_up(place)
+    assert process.find_marked(place.home) == []
+
+
+def test_up_again_starts_only_what_is_dead_and_keeps_the_ports(
+    place: Place, programs: dict[str, str]
+) -> None:
+    first = up.bring_up(place, {}, Watched())
+    before = read_state(place.state).parts
+    psutil.Process(before["function"].pid).kill()
+    psutil.Process(before["function"].pid).wait(5)
+    assert not up.is_up(place)
+    watched = Watched()
+    again = up.bring_up(place, {}, watched)
+    after = read_state(place.state).parts
+    assert again.ports == first.ports
+    assert {name for name in PARTS if before[name] != after[name]} == {"function"}
+    assert watched.remarks["storage"] == "runs already"
+
+
+def test_ports_stay_over_down_and_up(place: Place, programs: dict[str, str]) -> None:
+    first = up.bring_up(place, {}, Watched())
+    up.end_parts(place)
+    assert up.bring_up(place, {}, Watched()).ports == first.ports
+
+
+def test_a_part_that_dies_while_starting_shows_its_last_words_and_stops_all(
+    place: Place, programs: dict[str, str]
+) -> None:
+    programs["bigquery"] = DYING
+    with pytest.raises(CommandError) as caught:
+        up.bring_up(place, {}, Watched())
+    message = str(caught.value)
+    assert "bigquery ended with exit code 3" in message
+    assert "| cannot open the thing" in message
+    assert "bigquery.log" in message
+    assert "landfall doctor" in message
+    assert process.find_marked(place.home) == []
+
+
+def test_a_part_that_dies_after_it_was_ready_is_noticed_before_up_ends(
+    place: Place, programs: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def kill_storage(starter: up._Starter, stop: threading.Event) -> str:
+        wait_until(lambda: len(starter._started) == len(PARTS), stop, 10, "expected every part to be started")
+        (storage,) = [started for started in starter._started if started.name == "storage"]
+        storage.child.kill()
+        storage.child.wait(5)
+        return ""
+
+    monkeypatch.setattr(up._Starter, "_wait_for_dags", kill_storage)
+    monkeypatch.setattr(up, "provision_buckets", lambda _: "")
+    with pytest.raises(CommandError, match="storage ended with signal 9"):
+        up.bring_up(place, {}, Watched())
+    assert process.find_marked(place.home) == []
+
+
+def test_an_interrupted_up_stops_what_it_started(
+    place: Place, programs: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(_: up._Starter, stop: threading.Event) -> str:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(up._Starter, "_wait_for_dags", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        up.bring_up(place, {}, Watched())
+    assert process.find_marked(place.home) == []
+
+
+def test_two_folders_run_side_by_side(
+    place: Place, programs: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    other = Place(ROOT, tmp_path_factory.mktemp("other"))
+    try:
+        mine, theirs = up.bring_up(place, {}, Watched()), up.bring_up(other, {}, Watched())
+        assert not set(mine.ports.values()) & set(theirs.ports.values())
+        up.end_parts(place)
+        assert up.is_up(other)
+    finally:
+        up.end_parts(other)
+
+
+def test_every_part_is_told_its_port_and_listens_on_loopback_only(place: Place) -> None:
+    cloud = Cloud(place, {server: 20000 + index for index, server in enumerate(SERVERS)})
+    parts = {part.name: part for part in list_parts(cloud)}
+    assert tuple(parts) == PARTS
+    for server in ("storage", "bigquery", "dataproc", "metadata", "function"):
+        assert str(cloud.ports[server]) in parts[server].command
+    function = parts["function"].command
+    assert function[function.index("--host") + 1] == "127.0.0.1"
+
+
+def test_a_second_command_is_turned_away(
+    place: Place, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from localcloud.cli import main
+
+    monkeypatch.setenv("LANDFALL_HOME", str(place.home))
+    with locked(place.lock):
+        assert main(["down"]) == 1
+    assert "is at work on" in capsys.readouterr().err

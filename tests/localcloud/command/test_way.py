@@ -1,0 +1,108 @@
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from localcloud.command import way
+from localcloud.command.journal import OpenBatch
+from localcloud.command.way import Way
+
+LANDED = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+URI = "gs://landing/price_quote/a.csv"
+BATCH = OpenBatch("price_quote", "ab" * 16, "run_1", LANDED + timedelta(seconds=3), frozenset({(URI, 7)}))
+
+
+def moment(seconds: float) -> str:
+    return (LANDED + timedelta(seconds=seconds)).isoformat()
+
+
+def followed() -> Way:
+    return Way("a.csv", "price_quote", URI, 7, LANDED)
+
+
+def run(name: str, state: str, end: float | None = None, after: float = 2) -> dict[str, Any]:
+    return {
+        "dag_run_id": name,
+        "state": state,
+        "queued_at": moment(1),
+        "run_after": moment(after),
+        "end_date": None if end is None else moment(end),
+    }
+
+
+def task(name: str, state: str, end: float | None = None, try_number: int = 1) -> dict[str, Any]:
+    end_date = None if end is None else moment(end)
+    return {"task_id": name, "state": state, "end_date": end_date, "duration": 2.0, "try_number": try_number}
+
+
+def test_each_step_is_noted_when_it_is_first_seen_done() -> None:
+    one = followed()
+    way.see_delivery(one, [{"state": "delivered", "delivered_at": moment(0.5), "attempts": 1}])
+    way.see_run(one, run("run_1", "running"))
+    way.see_batch(one, BATCH)
+    way.see_tasks(one, [task("create_cluster", "success", 5), task("csv_to_parquet", "running")])
+    assert {step: one.seconds(step) for step in one.reached} == {
+        "landed": 0,
+        "event delivered": 0.5,
+        "run asked for": 1,
+        "claimed": 3,
+        "cluster": 5,
+    }
+    assert one.next_step() == "Spark"
+    assert one.now == "csv_to_parquet runs"
+
+
+def test_loading_is_done_with_the_later_of_its_two_loads() -> None:
+    one = followed()
+    way.see_batch(one, BATCH)
+    way.see_tasks(one, [task("load_raw", "success", 8), task("load_rejected", "running")])
+    assert "loaded" not in one.reached
+    way.see_tasks(one, [task("load_raw", "success", 8), task("load_rejected", "skipped", 9)])
+    assert one.seconds("loaded") == 9
+
+
+def test_another_generation_of_the_same_name_is_another_file() -> None:
+    one = Way("a.csv", "price_quote", URI, 8, LANDED)
+    way.see_batch(one, BATCH)
+    assert "claimed" not in one.reached
+
+
+def test_a_refused_event_is_told() -> None:
+    one = followed()
+    way.see_delivery(one, [{"state": "pending", "attempts": 3, "last_status": 503, "last_error": "busy"}])
+    assert one.now == "event refused 3 times, last with 503"
+    assert one.next_step() == "event delivered"
+
+
+def test_before_the_claim_the_run_is_the_first_one_due_after_the_landing() -> None:
+    one = followed()
+    old, first, later = (
+        run("old", "running", after=-1),
+        run("run_1", "queued"),
+        run("run_2", "queued", after=4),
+    )
+    assert way.choose_run(one, [later, first, old]) == first
+    assert way.choose_run(one, [old]) is None
+
+
+def test_after_the_claim_it_is_the_running_one_else_the_claiming_one() -> None:
+    one = followed()
+    later = run("run_2", "queued", after=4)
+    way.see_batch(one, BATCH)
+    finishing = run("run_3", "running")
+    assert way.choose_run(one, [finishing, run("run_1", "failed", 9)]) == finishing
+    assert way.choose_run(one, [later, run("run_1", "failed", 9)]) == run("run_1", "failed", 9)
+
+
+def test_a_failed_run_is_final_only_when_no_other_is_coming() -> None:
+    one = followed()
+    failed = run("run_1", "failed", 9)
+    assert not way.is_lost(one, [failed])
+    way.see_batch(one, BATCH)
+    assert way.is_lost(one, [failed])
+    assert not way.is_lost(one, [run("run_2", "queued"), failed])
+
+
+def test_a_task_that_waits_for_another_try_is_told() -> None:
+    one = followed()
+    way.see_batch(one, BATCH)
+    way.see_tasks(one, [task("csv_to_parquet", "up_for_retry", 6, try_number=2)])
+    assert one.now == "csv_to_parquet waits to be tried again, try 2"
