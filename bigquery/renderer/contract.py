@@ -28,7 +28,8 @@ def read(text: str, folder: str) -> Dataset:
     table = _table(odcs, problems)
     compute = _compute(custom.get("compute"), problems)
     retries = _retries(custom.get("retries"), problems)
-    dataset = _dataset(odcs, table, csv, compute, retries, problems)
+    share = _share(custom.get("maxRejectedShare"), problems)
+    dataset = _dataset(odcs, table, csv, share, compute, retries, problems)
     if problems.found or dataset is None:
         raise ContractError(problems.found)
     return dataset
@@ -38,6 +39,7 @@ def _dataset(
     odcs: OpenDataContractStandard,
     table: SchemaObject,
     csv: CsvFormat,
+    max_rejected_share: float,
     compute: Compute | None,
     retries: Retries | None,
     problems: Problems,
@@ -64,6 +66,7 @@ def _dataset(
         key=key,
         partitioning=partitioning,
         clustering=clustering,
+        max_rejected_share=max_rejected_share,
         compute=compute,
         retries=retries,
     )
@@ -157,14 +160,11 @@ def _format(odcs: OpenDataContractStandard, folder: str, problems: Problems) -> 
     csv = CsvFormat(
         delimiter=_character(Found(server.delimiter, f"{path}.delimiter"), problems),
         quote=_character(custom.get("quote", Found('"', path)), problems),
-        escape=_character(custom.get("escape", Found('"', path)), problems),
         encoding="UTF-8",
         null_tokens=tokens,
     )
-    if csv.delimiter in (csv.quote, csv.escape):
-        problems.add(
-            f"{path}.delimiter", "another character than quote and escape", csv.delimiter, "write another one"
-        )
+    if csv.delimiter == csv.quote:
+        problems.add(f"{path}.delimiter", "another character than quote", csv.delimiter, "write another one")
     return csv
 
 
@@ -176,6 +176,17 @@ def _character(found: Found, problems: Problems) -> str:
         )
         return ""
     return value
+
+
+def _share(found: Found | None, problems: Problems) -> float:
+    if found is None:
+        return 1.0
+    value = found.value
+    if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value <= 1:
+        remedy = "write 0.1 for a tenth of the rows; without the property there is no limit"
+        problems.add(found.path, "a number from 0 to 1", value, remedy)
+        return 1.0
+    return float(value)
 
 
 def _machine_type(value: object) -> str | None:

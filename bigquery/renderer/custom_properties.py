@@ -14,11 +14,11 @@ RECOGNISED: Mapping[str, Mapping[str, str]] = {
     "the contract": {
         "compute": "the cluster of a batch",
         "retries": "how often a failed step is tried again",
+        "maxRejectedShare": "the share of rejected rows above which a batch is refused",
     },
     "the landing server": {
         "nullTokens": "texts that mean null",
         "quote": "the character that encloses a field",
-        "escape": "the character before a quote inside a field",
     },
     "the table": {
         "mode": "how trusted is kept",

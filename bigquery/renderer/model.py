@@ -29,7 +29,6 @@ class CsvFormat:
 
     delimiter: str
     quote: str
-    escape: str
     encoding: str
     null_tokens: tuple[str, ...]
 
@@ -63,7 +62,11 @@ class Retries:
 
 @dataclass(frozen=True)
 class Dataset:
-    """All that the rendered files say about a dataset. `key` names columns, in order."""
+    """All that the rendered files say about a dataset.
+
+    `key` names columns, in order. A batch of which more than `max_rejected_share` (0 to 1) of the rows are
+    rejected is refused.
+    """
 
     name: str
     version: str
@@ -75,6 +78,7 @@ class Dataset:
     key: tuple[str, ...]
     partitioning: Partitioning | None
     clustering: tuple[str, ...]
+    max_rejected_share: float
     compute: Compute
     retries: Retries
 

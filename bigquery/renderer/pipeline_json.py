@@ -38,6 +38,7 @@ def _document(dataset: Dataset) -> dict[str, Any]:
             "clustering": list(dataset.clustering),
         },
         "procedure": dataset.procedure,
+        "max_rejected_share": dataset.max_rejected_share,
         "compute": asdict(dataset.compute),
         "retries": asdict(dataset.retries),
     }
@@ -49,7 +50,8 @@ def _format(dataset: Dataset) -> dict[str, Any]:
         "type": "csv",
         "delimiter": csv.delimiter,
         "quote": csv.quote,
-        "escape": csv.escape,
+        # RFC 4180: a quote within a field is doubled.
+        "escape": csv.quote,
         "encoding": csv.encoding,
         "header": True,
         "null_tokens": list(csv.null_tokens),

@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 import pytest
+import yaml
 
 from bigquery.renderer import column_type
 from bigquery.renderer.problem import Problems
@@ -67,7 +68,7 @@ def test_the_pipeline_says_what_a_reader_of_files_needs(contract_text: Any) -> N
             "columns",
             "key",
         ),
-        *("raw", "trusted", "procedure", "compute", "retries"),
+        *("raw", "trusted", "procedure", "max_rejected_share", "compute", "retries"),
     ]
     assert pipeline["columns"] == [
         {"name": "day", "type": "DATE", "required": True, "formats": ["%Y-%m-%d"]},
@@ -78,6 +79,18 @@ def test_the_pipeline_says_what_a_reader_of_files_needs(contract_text: Any) -> N
     assert pipeline["key"] == ["day", "id"]
     assert pipeline["trusted"]["partitioning"] == {"field": "day", "type": "YEAR", "require_filter": False}
     assert files["pipeline.json"].endswith("}\n")
+
+
+@pytest.mark.parametrize(("written", "rendered"), [([], 1.0), ([0], 0.0), ([0.1], 0.1), ([1], 1.0)])
+def test_the_limit_of_rejected_rows_is_the_contracts_and_none_where_it_is_absent(
+    written: list[float], rendered: float, contract_text: Any
+) -> None:
+    contract = yaml.safe_load(contract_text("orders", [KEY]))
+    others = [entry for entry in contract["customProperties"] if entry["property"] != "maxRejectedShare"]
+    limits = [{"property": "maxRejectedShare", "value": value} for value in written]
+    contract["customProperties"] = others + limits
+    pipeline = json.loads(render(yaml.safe_dump(contract), "orders")["pipeline.json"])
+    assert pipeline["max_rejected_share"] == rendered
 
 
 def test_the_key_follows_its_positions_and_not_the_order_of_the_columns(contract_text: Any) -> None:
