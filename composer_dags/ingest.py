@@ -12,6 +12,7 @@ from airflow.providers.google.cloud.operators.dataproc import (
 from airflow.sdk import DAG, task
 
 from landfall_dags import tasks
+from landfall_dags.cluster import AUTO_DELETE_SECONDS
 from landfall_dags.load import call_configuration, load_configuration
 from landfall_dags.operators import AskAgainOperator, LoadBatchOperator, SparkJobOperator
 from landfall_dags.pipeline import Pipeline, load_pipelines
@@ -75,6 +76,7 @@ def build(pipeline: Pipeline, settings: Settings) -> DAG:
             "retry_delay": timedelta(seconds=pipeline.retries.delay_seconds),
             "retry_exponential_backoff": 2,
             "max_retry_delay": timedelta(seconds=pipeline.retries.max_delay_seconds),
+            "execution_timeout": timedelta(seconds=AUTO_DELETE_SECONDS),
             "pre_execute": tasks.remember_start,
             "on_failure_callback": tasks.remember_failure,
         },
@@ -91,8 +93,12 @@ def build(pipeline: Pipeline, settings: Settings) -> DAG:
         @task
         def record_batch(
             batch: dict[str, Any], config: dict[str, Any], call_job: Any, **context: Any
-        ) -> None:
-            tasks.record_batch(settings, batch, config, call_job, context)
+        ) -> str | None:
+            return tasks.record_batch(settings, batch, config, call_job, context)
+
+        @task
+        def report_refusal(refusal: str | None) -> None:
+            tasks.report_refusal(refusal)
 
         @task(trigger_rule="one_failed")
         def record_failure(**context: Any) -> None:
@@ -123,7 +129,7 @@ def build(pipeline: Pipeline, settings: Settings) -> DAG:
         load_raw = LoadBatchOperator(
             task_id="load_raw",
             job_id=batch("load_raw_job"),
-            rows=rows("accepted"),
+            rows=rows("to_load"),
             configuration=load_configuration(
                 settings.project, pipeline.raw_table, batch("folder_uri") + "/accepted/*.parquet", labels
             ),
@@ -140,19 +146,25 @@ def build(pipeline: Pipeline, settings: Settings) -> DAG:
         )
         call_trusted = BigQueryInsertJobOperator(
             task_id="call_trusted",
+            # The operator adds a part that is new for each call: repeating one changes nothing in trusted.
+            job_id=f"landfall_call_trusted_{dataset}_" + batch("batch_id"),
             configuration=call_configuration(
-                pipeline.procedure, batch("batch_id"), batch("arrived_on"), rows("accepted"), labels
+                pipeline.procedure, batch("batch_id"), batch("arrived_on"), rows("to_load"), labels
             ),
             deferrable=False,
+            # A durable operator remembers its job by run and task: a run that is cleared, and then claims
+            # another batch, would take the old batch's call for its own.
+            durable=False,
             **bigquery,
         )
-        recorded = record_batch(claimed["batch"], claimed["cluster_config"], call_trusted.output)
+        recorded: Any = record_batch(claimed["batch"], claimed["cluster_config"], call_trusted.output)
         ask_again = AskAgainOperator(task_id="ask_again", dataset=dataset, settings=settings)
 
         claimed >> create_cluster >> csv_to_parquet >> delete_cluster.as_teardown(setups=create_cluster)
         csv_to_parquet >> checked >> [load_raw, load_rejected] >> call_trusted >> recorded >> ask_again
         # Whatever failed before, record_batch is then failed or upstream_failed: one edge sees it all.
         recorded >> record_failure()
+        report_refusal(recorded)
     return dag
 
 

@@ -10,7 +10,9 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import accumulate
 
+from landfall_dags.cluster import expanded_bytes
 from landfall_dags.errors import TerminalError
 from landfall_dags.identity import SourceFile, is_pending, split_uri, timestamp
 from landfall_dags.journal import (
@@ -29,7 +31,9 @@ from landfall_dags.journal import (
 from landfall_dags.pipeline import Pipeline, parse_pipeline
 from landfall_dags.store import Content, Store
 
+# What one batch takes at most: files that one task can move, bytes that a cluster reads within its life.
 MOST_FILES = 10_000
+MOST_BYTES = 64 * 2**30
 _MOVERS = 8  # threads; Google's client keeps ten connections
 
 _log = logging.getLogger(__name__)
@@ -44,10 +48,21 @@ class Places:
     lake: str
 
 
-def choose(dataset: str, listed: Iterable[SourceFile], most: int = MOST_FILES) -> tuple[SourceFile, ...]:
-    """The pending files of a dataset that the next batch takes: the oldest, in the order of their arrival."""
+def choose(
+    dataset: str, listed: Iterable[SourceFile], most: int = MOST_FILES, most_bytes: int = MOST_BYTES
+) -> tuple[SourceFile, ...]:
+    """The pending files of a dataset that the next batch takes: the oldest, in the order of their arrival.
+
+    At most `most` files, and no more than `most_bytes` bytes of CSV unless the first file alone has more.
+    """
     pending = (file for file in listed if is_pending(dataset, split_uri(file.uri)[1]))
-    return tuple(sorted(pending, key=lambda file: (file.created_at, file.generation))[:most])
+    oldest = sorted(pending, key=lambda file: (file.created_at, file.generation))[:most]
+    sizes = accumulate(expanded_bytes([file]) for file in oldest)
+    return tuple(
+        file
+        for place, (file, size) in enumerate(zip(oldest, sizes, strict=True))
+        if place == 0 or size <= most_bytes
+    )
 
 
 def is_archived(file: SourceFile, copied: bool, found: Content | None, where: str) -> bool:
@@ -92,15 +107,16 @@ def claim(
 
 def read_open(store: Store, lake_bucket: str, dataset: str) -> Entry | None:
     """The dataset's open journal entry, if there is one."""
-    stored = store.read(open_uri(lake_bucket, dataset))
-    return None if stored is None else parse_entry(stored.text)
+    uri = open_uri(lake_bucket, dataset)
+    stored = store.read(uri)
+    return None if stored is None else parse_entry(stored.text, uri)
 
 
 def close(store: Store, lake_bucket: str, dataset: str, batch_id: str) -> None:
     """Close the journal entry of a batch; that of another batch is left alone, and closing twice is fine."""
     uri = open_uri(lake_bucket, dataset)
     stored = store.read(uri)
-    if stored is not None and parse_entry(stored.text).batch_id == batch_id:
+    if stored is not None and parse_entry(stored.text, uri).batch_id == batch_id:
         store.delete(uri, stored.generation)
 
 
@@ -130,16 +146,17 @@ def _enter(
 
 def _complete(store: Store, places: Places, pipeline: Pipeline, entry: Entry) -> Manifest:
     folder = folder_uri(places.lake, entry.dataset, entry.batch_id)
-    finished = store.read(f"{folder}/manifest.json")
+    written = f"{folder}/manifest.json"
+    finished = store.read(written)
     if finished is not None:
-        return parse_manifest(finished.text)
+        return parse_manifest(finished.text, written)
     with ThreadPoolExecutor(_MOVERS) as movers:
         kept = list(movers.map(lambda file: _move(store, places.archive, entry.dataset, file), entry.files))
     superseded = {file for file, is_kept in zip(entry.files, kept, strict=True) if not is_kept}
     pinned = _create_or_read(store, f"{folder}/pipeline.json", pipeline.text)
     version = parse_pipeline(pinned, f"{folder}/pipeline.json").contract_version
     manifest = settle(entry, version, places.archive, superseded)
-    return parse_manifest(_create_or_read(store, f"{folder}/manifest.json", manifest_text(manifest)))
+    return parse_manifest(_create_or_read(store, written, manifest_text(manifest)), written)
 
 
 def _move(store: Store, archive_bucket: str, dataset: str, file: SourceFile) -> bool:

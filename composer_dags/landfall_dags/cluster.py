@@ -9,8 +9,9 @@ from landfall_dags.pipeline import Compute
 from landfall_dags.settings import Settings
 
 IMAGE = "3.0-debian13"
-# A cluster outlives a dead orchestrator by no more than this; Dataproc's least are 5 and 10 minutes.
-IDLE_DELETE_SECONDS = 600
+# A cluster outlives a dead orchestrator by no more than this. An idle one may be waiting for a slot among
+# Airflow's workers; no step of a run may take longer than the cluster can live.
+IDLE_DELETE_SECONDS = 1800
 AUTO_DELETE_SECONDS = 4 * 3600
 # CSV under gzip shrinks to a fifth or less; workers are counted for what Spark reads after unpacking.
 GZIP_EXPANSION = 5

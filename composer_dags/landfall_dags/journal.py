@@ -1,10 +1,12 @@
 """The journal of a batch: its open entry, its manifest, and where both lie. Pure."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from landfall_dags.errors import TerminalError
 from landfall_dags.identity import SourceFile, archive_name, batch_id
 
 VERSION = 1
@@ -94,16 +96,33 @@ def manifest_text(manifest: Manifest) -> str:
     )
 
 
-def parse_entry(text: str) -> Entry:
-    document = json.loads(text)
-    return _entry(document, [_file(file) for file in document["files"]])
+def parse_entry(text: str, where: str) -> Entry:
+    """Understand an open.json, or raise TerminalError; `where` is its URI."""
+    with _understanding(where):
+        document = json.loads(text)
+        return _entry(document, [_file(file) for file in document["files"]])
 
 
-def parse_manifest(text: str) -> Manifest:
-    document = json.loads(text)
-    files = tuple(Archived(_file(file), file["archive_uri"]) for file in document["files"])
-    superseded = tuple(_file(file) for file in document["superseded"])
-    return Manifest(_entry(document, [*(file.source for file in files), *superseded]), files, superseded)
+def parse_manifest(text: str, where: str) -> Manifest:
+    """Understand a manifest.json, or raise TerminalError; `where` is its URI."""
+    with _understanding(where):
+        document = json.loads(text)
+        files = tuple(Archived(_file(file), file["archive_uri"]) for file in document["files"])
+        superseded = tuple(_file(file) for file in document["superseded"])
+        entry = _entry(document, [*(file.source for file in files), *superseded])
+        return Manifest(entry, files, superseded)
+
+
+@contextmanager
+def _understanding(where: str) -> Iterator[None]:
+    try:
+        yield
+    except (ValueError, KeyError, TypeError) as error:
+        raise TerminalError(
+            f"{where}: expected a journal of version {VERSION}, found one that cannot be read: {error!r}. "
+            "Every file that it names is in landing or in the archive; "
+            "docs/runbook.md says how to put a batch aside."
+        ) from error
 
 
 def _head(entry: Entry) -> dict[str, Any]:
@@ -120,7 +139,7 @@ def _head(entry: Entry) -> dict[str, Any]:
 
 def _entry(document: dict[str, Any], files: Sequence[SourceFile]) -> Entry:
     if document["version"] != VERSION:
-        raise ValueError(f"expected version {VERSION} of the journal, found {document['version']!r}")
+        raise ValueError(f"version {document['version']!r}")
     fields = ("dataset", "batch_id", "run_id", "contract_version", "claimed_at")
     return Entry(**{field: document[field] for field in fields}, files=tuple(files))
 

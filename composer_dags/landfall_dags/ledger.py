@@ -10,7 +10,7 @@ from landfall_dags.identity import SourceFile, timestamp
 from landfall_dags.journal import Entry, Manifest
 from landfall_dags.metrics import FileResult, Metrics, Rows
 
-SUCCEEDED, FAILED, SUPERSEDED = "succeeded", "failed", "superseded"
+SUCCEEDED, REJECTED, FAILED, SUPERSEDED = "succeeded", "rejected", "failed", "superseded"
 _MOST_DETAIL = 2000  # characters
 _SUPERSEDED_DETAIL = (
     "Overwritten or deleted in landing before it could be archived; "
@@ -77,11 +77,12 @@ def file_rows(
     ]
 
 
-def succeeded_row(manifest: Manifest, metrics: Metrics | None, rows_merged: int, run: Run) -> dict[str, Any]:
-    """The row of ops.batches for a batch that went all the way."""
+def closed_row(manifest: Manifest, metrics: Metrics | None, rows_merged: int, run: Run) -> dict[str, Any]:
+    """The row of ops.batches for a batch that went all the way, to trusted or to the rejected bucket."""
     rows = metrics.rows if metrics else Rows(0, 0, 0)
-    detail = None if manifest.files else "Every file was overwritten or deleted before it could be archived."
-    return _batch_row(manifest.entry, SUCCEEDED, detail, run) | {
+    refusal = metrics.refusal if metrics else None
+    gone = None if manifest.files else "Every file was overwritten or deleted before it could be archived."
+    return _batch_row(manifest.entry, REJECTED if refusal else SUCCEEDED, refusal or gone, run) | {
         "files": len(manifest.files),
         "files_rejected": len(metrics.rejected_files) if metrics else 0,
         "files_superseded": len(manifest.superseded),
@@ -120,6 +121,8 @@ def error_report(file: FileResult, entry: Entry, archive_uri: str) -> dict[str, 
 _REMEDIES = {
     "empty_file": "The file has no byte: have the sender write it again, then drop it again.",
     "header_mismatch": "Write the header that the contract names and drop it again; or change the contract.",
+    "too_many_rejected_rows": "Correct the rows that ops.rejected_rows names and drop the whole file again; "
+    "one of which no row was rejected, as it is.",
     "not_text": "Write CSV in the contract's encoding (.csv.gz: under gzip), then drop it again.",
     "unreadable": "Check that the file is whole (for .csv.gz: that gzip -t accepts it), then drop it again.",
 }

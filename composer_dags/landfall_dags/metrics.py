@@ -1,7 +1,7 @@
 """What the Spark job says it did, held against what it was given. Pure."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from landfall_dags.errors import TerminalError
@@ -9,6 +9,7 @@ from landfall_dags.journal import Manifest
 
 VERSION = 1
 REJECTED = "rejected"
+TOO_MANY_REJECTED_ROWS = "too_many_rejected_rows"
 _STATES = ("loaded", REJECTED)
 
 
@@ -35,14 +36,22 @@ class FileResult:
 
 @dataclass(frozen=True)
 class Metrics:
-    """A metrics.json that was found to agree with itself and with the manifest."""
+    """A metrics.json that was found to agree with itself and with the manifest.
+
+    `refusal` says why the batch is rejected as a whole; then each of its files is, and no row is loaded.
+    """
 
     rows: Rows
     files: tuple[FileResult, ...]
+    refusal: str | None = None
 
     @property
     def rejected_files(self) -> tuple[FileResult, ...]:
         return tuple(file for file in self.files if file.state == REJECTED)
+
+    @property
+    def rows_to_load(self) -> int:
+        return 0 if self.refusal else self.rows.accepted
 
 
 def check_metrics(text: str, manifest: Manifest, where: str) -> Metrics:
@@ -80,6 +89,34 @@ def check_metrics(text: str, manifest: Manifest, where: str) -> Metrics:
     )
     _expect(where, "totals as the sum over the files", Rows(*totals), metrics.rows)
     return metrics
+
+
+def refuse_above(metrics: Metrics, most: float, where: str) -> Metrics:
+    """Refuse a batch of which a greater share of rows than `most` (0 to 1) is rejected.
+
+    Then every file that was loaded is rejected too, with the reason; its counts stay what Spark found.
+    """
+    rows = metrics.rows
+    if rows.read == 0 or rows.rejected / rows.read <= most:
+        return metrics
+    refusal = (
+        f"{where}: expected a share of at most {most:g} of the batch's rows to be rejected, the contract's "
+        f"maxRejectedShare; found {rows.rejected} of {rows.read}. No row of the batch was loaded: look into "
+        "ops.rejected_rows, then correct the files, which are in the rejected bucket, and drop them again."
+    )
+    files = tuple(
+        file
+        if file.state == REJECTED
+        else replace(
+            file,
+            state=REJECTED,
+            reason=TOO_MANY_REJECTED_ROWS,
+            detail=f"{rows.rejected} of {rows.read} rows of the batch were rejected, of this file "
+            f"{file.rows.rejected} of {file.rows.read}; the contract allows a share of {most:g}.",
+        )
+        for file in metrics.files
+    )
+    return Metrics(rows, files, refusal)
 
 
 _REMEDY = "The Spark job and the manifest disagree: keep the batch's folder and look into the driver's log."

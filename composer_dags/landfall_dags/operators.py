@@ -118,9 +118,13 @@ class LoadBatchOperator(BigQueryInsertJobOperator):
                     location=self.location,
                     nowait=True,
                 )
-            except Conflict:
+            except Conflict as conflict:
                 # Submitted by someone else meanwhile, or by us with the answer lost: look again.
-                continue
+                if self._state(hook, job_id) is JobState.ABSENT:
+                    raise AirflowException(
+                        f"expected load job {job_id} to be found, for its id is taken; BigQuery knows none. "
+                        f"Look for it in location {self.location} of project {self.project_id}."
+                    ) from conflict
 
     def _state(self, hook: BigQueryHook, job_id: str) -> JobState:
         try:
@@ -132,8 +136,8 @@ class LoadBatchOperator(BigQueryInsertJobOperator):
         return JobState.FAILED if job.error_result else JobState.DONE
 
     def _configuration(self, hook: BigQueryHook) -> dict[str, Any]:
-        # Spark writes every column as optional. Without the table's own schema in the job BigQuery takes that
-        # for a change of its mode, and refuses it.
+        # With the table's own schema in the job, BigQuery takes types and modes from it. It would guess them
+        # from the Parquet otherwise, where Spark writes every column as optional.
         load = self.configuration["load"]
         client = hook.get_client(project_id=self.project_id, location=self.location)
         table = client.get_table(bigquery.TableReference.from_api_repr(load["destinationTable"]))

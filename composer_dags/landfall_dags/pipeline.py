@@ -28,7 +28,10 @@ class Retries:
 
 @dataclass(frozen=True)
 class Pipeline:
-    """One `pipeline.json`; `text` is the file as rendered, which a batch pins for Spark."""
+    """One `pipeline.json`; `text` is the file as rendered, which a batch pins.
+
+    A batch with a greater share of rejected rows than `max_rejected_share`, 0 to 1, is refused.
+    """
 
     dataset: str
     contract_version: str
@@ -37,6 +40,7 @@ class Pipeline:
     raw_table: str
     trusted_table: str
     procedure: str
+    max_rejected_share: float
     compute: Compute
     retries: Retries
     text: str
@@ -60,6 +64,8 @@ def parse_pipeline(text: str, where: str) -> Pipeline:
             raw_table=document["raw"]["table"],
             trusted_table=document["trusted"]["table"],
             procedure=document["procedure"],
+            # A batch may have been pinned before contracts had a limit.
+            max_rejected_share=float(document.get("max_rejected_share", 1)),
             compute=Compute(**document["compute"]),
             retries=Retries(**document["retries"]),
             text=text,

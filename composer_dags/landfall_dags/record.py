@@ -6,13 +6,13 @@ from landfall_dags import claim
 from landfall_dags.cost import Cost
 from landfall_dags.identity import split_uri
 from landfall_dags.journal import Manifest
-from landfall_dags.ledger import Run, error_report, file_rows, succeeded_row
+from landfall_dags.ledger import Run, closed_row, error_report, file_rows
 from landfall_dags.metrics import Metrics
 from landfall_dags.store import Store
 from landfall_dags.warehouse import Warehouse
 
 
-def record_success(
+def record_end(
     store: Store,
     warehouse: Warehouse,
     rejected_bucket: str,
@@ -22,10 +22,10 @@ def record_success(
     rows_merged: int,
     run: Run,
 ) -> None:
-    """Record a batch that went all the way; a repetition finds what is done and goes on."""
+    """Record a batch that went all the way, or was refused; a repetition finds what is done and goes on."""
     rejected_uris = set_aside(store, rejected_bucket, manifest, metrics)
     warehouse.merge_files(file_rows(manifest, metrics, rejected_uris, run.recorded_at))
-    warehouse.merge_batch(succeeded_row(manifest, metrics, rows_merged, run))
+    warehouse.merge_batch(closed_row(manifest, metrics, rows_merged, run))
     claim.close(store, lake_bucket, manifest.entry.dataset, manifest.entry.batch_id)
 
 
@@ -33,7 +33,7 @@ def record_superseded(warehouse: Warehouse, manifest: Manifest, run_id: str, rec
     """Record a batch of which no file was left to archive."""
     run = Run(run_id, recorded_at, None, Cost(0.0, 0.0), ())
     warehouse.merge_files(file_rows(manifest, None, {}, recorded_at))
-    warehouse.merge_batch(succeeded_row(manifest, None, 0, run))
+    warehouse.merge_batch(closed_row(manifest, None, 0, run))
 
 
 def set_aside(store: Store, rejected_bucket: str, manifest: Manifest, metrics: Metrics) -> dict[str, str]:

@@ -35,6 +35,9 @@ class Store(Protocol):
 
     def list(self, bucket: str, prefix: str) -> Iterator[SourceFile]: ...
 
+    def folders(self, bucket: str) -> tuple[str, ...]:
+        """The first parts of the bucket's object names, without their slash."""
+
     def read(self, uri: str) -> Stored | None:
         """The object's text, or None when there is no such object."""
 
@@ -73,6 +76,13 @@ class CloudStore:
                 md5=blob.md5_hash,
                 created_at=timestamp(blob.time_created),
             )
+
+    def folders(self, bucket: str) -> tuple[str, ...]:
+        # The prefixes are known once the pages have been read.
+        listing = self._client.list_blobs(bucket, delimiter="/", fields="prefixes,nextPageToken")
+        for _ in listing.pages:
+            continue
+        return tuple(sorted(prefix.rstrip("/") for prefix in listing.prefixes))
 
     def read(self, uri: str) -> Stored | None:
         blob = self._blob(uri)

@@ -1,5 +1,6 @@
 """What the tasks do: each reads what it needs, decides by the pure modules, and writes."""
 
+import logging
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import wraps
@@ -21,11 +22,13 @@ from landfall_dags.identity import (
 )
 from landfall_dags.journal import Manifest, folder_uri, parse_manifest
 from landfall_dags.ledger import Run, failed_row, has_run, steps_of
-from landfall_dags.metrics import Metrics
+from landfall_dags.metrics import Metrics, refuse_above
 from landfall_dags.metrics import check_metrics as parse_metrics
-from landfall_dags.pipeline import Pipeline
+from landfall_dags.pipeline import Pipeline, parse_pipeline
 from landfall_dags.settings import Settings
 from landfall_dags.window import run_after, run_id, window_end
+
+_log = logging.getLogger(__name__)
 
 STARTED, FAILURE = "started_at", "failure"
 _MOST_FAILURE = 1000  # characters
@@ -79,9 +82,6 @@ def claim_batch(settings: Settings, pipeline: Pipeline, run: str) -> dict[str, A
             "batch_id": entry.batch_id,
             "folder_uri": folder,
             "arrived_on": entry.arrived_on,
-            "files": len(manifest.files),
-            "superseded": len(manifest.superseded),
-            "bytes": manifest.bytes,
             "cluster_name": cluster,
             "spark_job": spark_job_stem(cluster, run),
             "load_raw_job": load_job_stem("raw", entry.dataset, entry.batch_id),
@@ -93,29 +93,44 @@ def claim_batch(settings: Settings, pipeline: Pipeline, run: str) -> dict[str, A
 
 @_terminal_fails
 def check_metrics(batch: dict[str, Any]) -> dict[str, int]:
-    """Hold the Spark job's metrics against the manifest; returns the counts of rows."""
-    rows = _read_metrics(store.connect(), batch, _read_manifest(store.connect(), batch)).rows
-    return {"read": rows.read, "accepted": rows.accepted, "rejected": rows.rejected}
+    """Hold the Spark job's metrics against the manifest and the contract; returns the counts of rows.
+
+    Of a batch that is refused only the rejected rows are loaded: `to_load` is then 0.
+    """
+    metrics = _read_metrics(store.connect(), batch, _read_manifest(store.connect(), batch))
+    rows = metrics.rows
+    return {"read": rows.read, "to_load": metrics.rows_to_load, "rejected": rows.rejected}
 
 
 @_terminal_fails
 def record_batch(
     settings: Settings, batch: dict[str, Any], config: dict[str, Any], call_job: str, context: Any
-) -> None:
-    """Write the ledger, set rejected files aside, and close the journal."""
+) -> str | None:
+    """Write the ledger, set rejected files aside, and close the journal.
+
+    Returns why the batch was refused, None when it was not.
+    """
     objects, tables = store.connect(), warehouse.connect(settings)
     manifest = _read_manifest(objects, batch)
     metrics = _read_metrics(objects, batch, manifest)
-    record.record_success(
+    record.record_end(
         objects,
         tables,
         settings.rejected_bucket,
         settings.lake_bucket,
         manifest,
         metrics,
-        tables.rows_merged(call_job),
+        tables.rows_merged(call_job, batch["batch_id"]),
         _run(batch, config, context),
     )
+    return metrics.refusal
+
+
+def report_refusal(refusal: str | None) -> None:
+    """Fail, so that someone is told, once a refused batch is closed and holds up nothing."""
+    if refusal is None:
+        raise AirflowSkipException("the batch was not refused")
+    raise AirflowFailException(refusal)
 
 
 @_terminal_fails
@@ -144,23 +159,48 @@ def find_left_behind(settings: Settings, pipelines: list[Pipeline], context: Any
     # A file of the last two windows still has its own run to come.
     old = timestamp(now - timedelta(seconds=2 * settings.batch_window_seconds + settings.run_grace_seconds))
     objects = store.connect()
-    asked = []
-    for pipeline in pipelines:
-        dataset = pipeline.dataset
-        if context["ti"].get_dr_count(dag_id=pipeline.dag_id, states=["queued", "running"]):
-            continue
-        if claim.read_open(objects, settings.lake_bucket, dataset) is not None or any(
-            file.created_at < old and is_pending(dataset, split_uri(file.uri)[1])
-            for file in objects.list(settings.landing_bucket, f"{dataset}/")
-        ):
-            asked.append(
-                {
-                    "trigger_dag_id": pipeline.dag_id,
-                    "trigger_run_id": run_id(dataset, end),
-                    "run_after": run_after(end, settings.run_grace_seconds).isoformat(),
-                }
+    _report_strays(objects, settings.landing_bucket, {pipeline.dataset for pipeline in pipelines})
+    return [
+        {
+            "trigger_dag_id": pipeline.dag_id,
+            "trigger_run_id": run_id(pipeline.dataset, end),
+            "run_after": run_after(end, settings.run_grace_seconds).isoformat(),
+        }
+        for pipeline in pipelines
+        if not context["ti"].get_dr_count(dag_id=pipeline.dag_id, states=["queued", "running"])
+        and (
+            _is_open(objects, settings.lake_bucket, pipeline.dataset)
+            or _holds_older(objects, settings.landing_bucket, pipeline.dataset, old)
+        )
+    ]
+
+
+def _report_strays(objects: store.Store, landing_bucket: str, datasets: set[str]) -> None:
+    # The function holds no catalogue: a folder that is no dataset's is seen here.
+    for folder in objects.folders(landing_bucket):
+        if folder not in datasets:
+            _log.warning(
+                "gs://%s/%s/ is ignored: expected the name of a dataset (%s). "
+                "Move its files to their dataset's folder.",
+                landing_bucket,
+                folder,
+                ", ".join(sorted(datasets)),
             )
-    return asked
+
+
+def _is_open(objects: store.Store, lake_bucket: str, dataset: str) -> bool:
+    try:
+        return claim.read_open(objects, lake_bucket, dataset) is not None
+    except TerminalError:
+        # The run that is asked for fails with the reason, in sight; the other datasets are swept.
+        return True
+
+
+def _holds_older(objects: store.Store, landing_bucket: str, dataset: str, than: str) -> bool:
+    return any(
+        file.created_at < than and is_pending(dataset, split_uri(file.uri)[1])
+        for file in objects.list(landing_bucket, f"{dataset}/")
+    )
 
 
 def _now() -> datetime:
@@ -168,12 +208,17 @@ def _now() -> datetime:
 
 
 def _read_manifest(objects: store.Store, batch: dict[str, Any]) -> Manifest:
-    return parse_manifest(_read(objects, f"{batch['folder_uri']}/manifest.json", "claim_batch"))
+    uri = f"{batch['folder_uri']}/manifest.json"
+    return parse_manifest(_read(objects, uri, "claim_batch"), uri)
 
 
 def _read_metrics(objects: store.Store, batch: dict[str, Any], manifest: Manifest) -> Metrics:
     uri = f"{batch['folder_uri']}/metrics.json"
-    return parse_metrics(_read(objects, uri, "csv_to_parquet"), manifest, uri)
+    metrics = parse_metrics(_read(objects, uri, "csv_to_parquet"), manifest, uri)
+    # The contract that the batch was claimed under: a newer one must not judge two tasks differently.
+    pinned = f"{batch['folder_uri']}/pipeline.json"
+    contract = parse_pipeline(_read(objects, pinned, "claim_batch"), pinned)
+    return refuse_above(metrics, contract.max_rejected_share, uri)
 
 
 def _read(objects: store.Store, uri: str, writer: str) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 from google.cloud import bigquery
 from google.cloud.bigquery.retry import DEFAULT_RETRY
 
+from landfall_dags.errors import TerminalError
 from landfall_dags.settings import Settings
 
 CONNECTION = "google_cloud_default"
@@ -32,11 +33,19 @@ class Warehouse:
             self._merge("merge_files.sql", rows[start : start + ROWS_A_MERGE])
 
     def merge_batch(self, row: dict[str, Any]) -> None:
-        """Write a row of ops.batches; writing it again replaces it, but a failure never hides a success."""
+        """Write a row of ops.batches; writing it again replaces it, but a failure never hides an end."""
         self._merge("merge_batches.sql", [row])
 
-    def rows_merged(self, job_id: str) -> int:
-        """What the call of a trusted procedure returned: how many of the batch's rows are current."""
+    def rows_merged(self, job_id: str, batch_id: str) -> int:
+        """What the call of a trusted procedure returned: how many of the batch's rows are current.
+
+        Raises TerminalError when the job was not the call for this batch.
+        """
+        if batch_id not in job_id:
+            raise TerminalError(
+                f"expected the call of the trusted procedure for batch {batch_id}, its id in the job's; "
+                f"found {job_id}. The batch stays open: the next run of the dataset calls for it."
+            )
         job = self._client.get_job(job_id, retry=_RETRY)
         if not isinstance(job, bigquery.QueryJob):
             raise TypeError(f"expected {job_id} to be a query job, found {type(job).__name__}")

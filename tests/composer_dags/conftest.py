@@ -57,6 +57,7 @@ def pipeline_document(dataset: str = "price_quote") -> dict[str, object]:
         "raw": {"table": f"raw.{dataset}"},
         "trusted": {"table": f"trusted.{dataset}"},
         "procedure": f"ops.sp_trusted_{dataset}",
+        "max_rejected_share": 0.1,
         "compute": {
             "machine_type": "e2-standard-4",
             "primary_workers": 2,

@@ -55,6 +55,10 @@ class MemoryStore:
                 created = f"2025-11-21T01:26:02.{stored.generation % 1_000_000:06d}Z"
                 yield SourceFile(uri, stored.generation, len(stored.data), stored.crc32c, None, created)
 
+    def folders(self, bucket: str) -> tuple[str, ...]:
+        names = (split_uri(uri)[1] for uri in self.uris(bucket))
+        return tuple(sorted({name.partition("/")[0] for name in names if "/" in name}))
+
     def read(self, uri: str) -> Stored | None:
         with self._lock:
             stored = self.objects.get(uri)

@@ -61,7 +61,7 @@ def test_pending_files_move_into_the_archive_and_the_batch_is_written_down(
     folder = folder_uri("lake", "price_quote", manifest.entry.batch_id)
     assert world.uris("lake") == sorted([OPEN, f"{folder}/manifest.json", f"{folder}/pipeline.json"])
     assert world.content(f"{folder}/pipeline.json").decode() == pipeline.text
-    assert parse_manifest(world.content(f"{folder}/manifest.json").decode()) == manifest
+    assert parse_manifest(world.content(f"{folder}/manifest.json").decode(), folder) == manifest
 
 
 def test_the_manifest_is_what_spark_reads(world: World, pipeline: Pipeline) -> None:
@@ -109,6 +109,15 @@ def test_the_oldest_files_come_first_and_a_batch_has_its_limit(world: World, pip
     assert [file.source.uri[-5:] for file in second.files] == ["a.csv"]
 
 
+@pytest.mark.parametrize(("most_bytes", "taken"), [(1, 1), (141, 1), (142, 2), (161, 2), (162, 3)])
+def test_a_batch_has_a_limit_in_bytes_but_never_no_file(most_bytes: int, taken: int) -> None:
+    """17, 25 and 20 bytes, the second under gzip, which counts five times."""
+    memory = MemoryWorld()
+    drop(memory, *NAMES)
+    listed = list(memory.store.list("landing", "price_quote/"))
+    assert claim.choose("price_quote", listed, most_bytes=most_bytes) == tuple(listed[:taken])
+
+
 def test_an_open_batch_is_finished_before_another_is_made(world: World, pipeline: Pipeline) -> None:
     drop(world, "price_quote/a.csv")
     first = claim_all(world.store, pipeline)
@@ -137,7 +146,7 @@ def test_whenever_the_process_dies_a_retry_ends_as_if_it_had_not(
             assert manifest.superseded == ()
             assert world.uris("landing") == []
             assert len(world.uris("archive")) == len(NAMES)
-            entry = parse_entry(world.content(OPEN).decode())
+            entry = parse_entry(world.content(OPEN).decode(), OPEN)
             assert (entry.batch_id, entry.run_id) == (manifest.entry.batch_id, manifest.entry.run_id)
         else:
             assert dies_at > 10
@@ -198,7 +207,7 @@ def test_a_batch_without_any_file_left_is_recorded_closed_and_followed_by_the_ne
     assert [file.uri for batch in recorded for file in batch.superseded] == [f"gs://landing/{NAMES[0]}"]
     assert manifest is not None
     assert archived_content(world, manifest) == {f"gs://landing/{NAMES[0]}": b"newer"}
-    assert parse_entry(world.content(OPEN).decode()).batch_id == manifest.entry.batch_id
+    assert parse_entry(world.content(OPEN).decode(), OPEN).batch_id == manifest.entry.batch_id
 
 
 def test_two_claimers_at_once_end_with_one_batch(world: World, pipeline: Pipeline) -> None:

@@ -65,9 +65,10 @@ def test_the_way_of_a_batch(ingest: Any) -> None:
         "load_raw": ["call_trusted"],
         "load_rejected": ["call_trusted"],
         "call_trusted": ["record_batch"],
-        "record_batch": ["ask_again", "record_failure"],
+        "record_batch": ["ask_again", "record_failure", "report_refusal"],
         "ask_again": [],
         "record_failure": [],
+        "report_refusal": [],
     }
 
 
@@ -93,7 +94,7 @@ def test_a_recorded_failure_does_not_make_the_run_green(ingest: Any) -> None:
     failure = ingest.get_task("record_failure")
     assert failure.trigger_rule == "one_failed"
     leaves = {task.task_id for task in ingest.tasks if not task.downstream_list and not task.is_teardown}
-    assert leaves == {"ask_again", "record_failure"}
+    assert leaves == {"ask_again", "record_failure", "report_refusal"}
     assert ingest.get_task("ask_again").trigger_rule == "all_success"
 
 

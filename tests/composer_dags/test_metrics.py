@@ -7,7 +7,7 @@ import pytest
 from landfall_dags.errors import TerminalError
 from landfall_dags.identity import SourceFile
 from landfall_dags.journal import Manifest, open_entry, settle
-from landfall_dags.metrics import Rows, check_metrics
+from landfall_dags.metrics import Rows, check_metrics, refuse_above
 
 FILES = tuple(
     SourceFile(f"gs://landing/price_quote/{name}.csv", 7, 10, "AAAAAA==", None, "2025-11-21T01:26:02.123456Z")
@@ -124,3 +124,43 @@ def test_metrics_that_break_a_law_are_terminal(spoil: Callable[[dict[str, Any]],
 def test_what_is_no_json_is_terminal() -> None:
     with pytest.raises(TerminalError, match=r"gs://lake/x/metrics\.json: expected the Spark job's metrics"):
         check_metrics("{", manifest(), "gs://lake/x/metrics.json")
+
+
+@pytest.mark.parametrize(
+    ("read", "rejected", "most", "refused"),
+    [
+        (10, 1, 0.1, False),
+        (30, 3, 0.1, False),
+        (1000, 101, 0.1, True),
+        (5, 1, 0.0, True),
+        (5, 0, 0.0, False),
+        (0, 0, 0.0, False),
+        (5, 5, 1.0, False),
+    ],
+)
+def test_a_batch_is_refused_above_its_limit_and_not_at_it(
+    read: int, rejected: int, most: float, refused: bool
+) -> None:
+    counts = {"rows_read": read, "rows_accepted": read - rejected, "rows_rejected": rejected}
+    found = document() | counts
+    found["files"][0].update(counts)
+    metrics = check_metrics(json.dumps(found), manifest(), "gs://lake/metrics.json")
+    judged = refuse_above(metrics, most, "gs://lake/metrics.json")
+    assert (judged.refusal is not None) is refused
+    assert judged.rows_to_load == (0 if refused else read - rejected)
+    assert judged.rows == metrics.rows
+    assert judged.refusal is not None or judged == metrics
+
+
+def test_a_refusal_rejects_every_file_and_says_what_to_do() -> None:
+    metrics = check_metrics(json.dumps(document()), manifest(), "gs://lake/metrics.json")
+    judged = refuse_above(metrics, 0.25, "gs://lake/x/metrics.json")
+    assert judged.refusal is not None
+    for part in ("gs://lake/x/metrics.json", "at most 0.25", "found 2 of 5", "drop them again"):
+        assert part in judged.refusal
+    good, bad = judged.files
+    assert (good.state, good.reason, good.rows) == ("rejected", "too_many_rejected_rows", Rows(5, 3, 2))
+    assert good.detail == (
+        "2 of 5 rows of the batch were rejected, of this file 2 of 5; the contract allows a share of 0.25."
+    )
+    assert bad == metrics.files[1]

@@ -14,12 +14,13 @@ from google.cloud import bigquery
 from landfall_dags import claim
 from landfall_dags.claim import Places
 from landfall_dags.cost import Cost
+from landfall_dags.errors import TerminalError
 from landfall_dags.identity import split_uri
 from landfall_dags.journal import Manifest
 from landfall_dags.ledger import Run, Step, failed_row, steps_of
-from landfall_dags.metrics import FileResult, Metrics, Rows
+from landfall_dags.metrics import FileResult, Metrics, Rows, refuse_above
 from landfall_dags.pipeline import Pipeline
-from landfall_dags.record import record_success, record_superseded
+from landfall_dags.record import record_end, record_superseded
 from landfall_dags.store import Store
 from landfall_dags.warehouse import ROWS_A_MERGE, Warehouse
 from tests.composer_dags.memory_store import Interrupted, PowerCutError
@@ -72,6 +73,14 @@ def world() -> MemoryWorld:
     return MemoryWorld()
 
 
+def test_the_result_of_another_batchs_call_is_never_taken(client: bigquery.Client) -> None:
+    """A run that is cleared may come upon the job of the batch that it had before."""
+    job = client.query("SELECT 7 AS rows_merged", job_id=f"landfall_call_trusted_price_quote_{'a' * 32}_1")
+    assert Warehouse(client).rows_merged(job.job_id, "a" * 32) == 7
+    with pytest.raises(TerminalError, match=f"for batch {'b' * 32}, its id in the job's; found {job.job_id}"):
+        Warehouse(client).rows_merged(job.job_id, "b" * 32)
+
+
 def claimed(world: MemoryWorld, pipeline: Pipeline, *names: str) -> Manifest:
     for name in names:
         world.put(f"gs://landing/price_quote/{name}", name.encode())
@@ -93,8 +102,9 @@ def metrics_of(manifest: Manifest) -> Metrics:
     return Metrics(Rows(10 * good, 9 * good, good), files)
 
 
-def record(store: Store, client: bigquery.Client, manifest: Manifest, run: Run = RUN) -> None:
-    record_success(store, Warehouse(client), "rejected", "lake", manifest, metrics_of(manifest), 9, run)
+def record(store: Store, client: bigquery.Client, manifest: Manifest, most: float = 1.0) -> None:
+    metrics = refuse_above(metrics_of(manifest), most, "gs://lake/metrics.json")
+    record_end(store, Warehouse(client), "rejected", "lake", manifest, metrics, 9, RUN)
 
 
 def test_the_ledger_says_what_became_of_a_batch_and_of_every_file(
@@ -157,6 +167,34 @@ def test_a_rejected_file_lies_beside_its_error_report(
     assert (report["uri"], report["reason"]) == ("gs://landing/price_quote/bad.csv", "not_text")
     assert (report["generation"], report["archive_uri"]) == (manifest.files[0].source.generation, archive_uri)
     assert "drop it again" in report["what_to_do"]
+
+
+def test_a_refused_batch_is_closed_with_all_its_files_in_the_rejected_bucket(
+    world: MemoryWorld,
+    client: bigquery.Client,
+    pipeline: Pipeline,
+    ledger: Callable[[str], list[dict[str, Any]]],
+) -> None:
+    manifest = claimed(world, pipeline, "a.csv", "bad.csv")
+    record(world.store, client, manifest, most=0.05)
+    failed = failed_row(manifest.entry, {"ask_again": "No answer."}, replace(RUN, steps=()))
+    Warehouse(client).merge_batch(failed)
+    (batch,) = ledger("batches")
+    assert batch["state"] == "rejected"
+    assert "found 1 of 10" in batch["detail"]
+    assert (batch["files"], batch["files_rejected"]) == (2, 2)
+    assert (batch["rows_read"], batch["rows_accepted"], batch["rows_rejected"]) == (10, 9, 1)
+    files = {row["source_uri"].rpartition("/")[2]: row for row in ledger("files")}
+    assert {name: (row["state"], row["reason"], row["rows_read"]) for name, row in files.items()} == {
+        "a.csv": ("rejected", "too_many_rejected_rows", 10),
+        "bad.csv": ("rejected", "not_text", 0),
+    }
+    copy = files["a.csv"]["rejected_uri"]
+    assert world.content(copy) == b"a.csv"
+    report = json.loads(world.content(f"{copy}.error.json"))
+    assert report["reason"] == "too_many_rejected_rows"
+    assert "drop the whole file again" in report["what_to_do"]
+    assert claim.read_open(world.store, "lake", "price_quote") is None
 
 
 def test_recording_may_die_anywhere_and_the_journal_is_closed_last(

@@ -8,7 +8,7 @@ import pytest
 
 from landfall_dags.claim import Places, claim
 from landfall_dags.journal import Manifest
-from landfall_dags.pipeline import Pipeline
+from landfall_dags.pipeline import Pipeline, parse_pipeline
 from landfall_dags.settings import Settings
 from tests.composer_dags.worlds import MemoryWorld
 
@@ -79,7 +79,6 @@ def test_a_claim_names_everything_that_the_run_makes(
     result = tasks.claim_batch(settings, pipeline, "run-1")
     batch = result["batch"]
     assert batch["folder_uri"] == f"gs://lake/price_quote/{batch['batch_id']}"
-    assert (batch["files"], batch["superseded"], batch["bytes"]) == (1, 0, 1500)
     assert batch["arrived_on"] == "2025-11-21"
     assert batch["cluster_name"] == f"lf-price-quote-{batch['batch_id'][:12]}"
     assert result["cluster_config"]["worker_config"]["num_instances"] == 2
@@ -105,6 +104,38 @@ def test_a_job_without_metrics_fails_for_good(tasks: Any, world: MemoryWorld, pi
         AirflowFailException, match=f"{folder}/metrics.json: expected what csv_to_parquet wrote"
     ):
         tasks.check_metrics({"folder_uri": folder})
+
+
+@pytest.mark.parametrize(("rejected", "to_load"), [(1, 9), (2, 0)])
+def test_what_is_loaded_hangs_on_the_limit_of_the_contract_that_the_batch_carries(
+    tasks: Any, world: MemoryWorld, pipeline: Pipeline, rejected: int, to_load: int
+) -> None:
+    manifest = claimed(world, pipeline)
+    folder = f"gs://lake/price_quote/{manifest.entry.batch_id}"
+    source = manifest.files[0].source
+    counts = {"rows_read": 10, "rows_accepted": 10 - rejected, "rows_rejected": rejected}
+    file = {"uri": source.uri, "generation": source.generation, "state": "loaded", **counts}
+    head = {"version": 1, "dataset": "price_quote", "batch_id": manifest.entry.batch_id, **counts}
+    metrics = head | {"files": [file | {"reason": None, "detail": None}]}
+    world.put(f"{folder}/metrics.json", json.dumps(metrics).encode())
+    found = tasks.check_metrics({"folder_uri": folder})
+    assert found == {"read": 10, "to_load": to_load, "rejected": rejected}
+
+
+def test_a_batch_pinned_before_contracts_had_a_limit_has_none(pipeline: Pipeline) -> None:
+    document = json.loads(pipeline.text)
+    assert parse_pipeline(json.dumps(document), "here").max_rejected_share == 0.1
+    del document["max_rejected_share"]
+    assert parse_pipeline(json.dumps(document), "here").max_rejected_share == 1
+
+
+def test_a_refused_batch_fails_its_run_and_no_other_does(tasks: Any) -> None:
+    from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+
+    with pytest.raises(AirflowFailException, match="found 2 of 10"):
+        tasks.report_refusal("found 2 of 10")
+    with pytest.raises(AirflowSkipException):
+        tasks.report_refusal(None)
 
 
 def test_a_failed_run_leaves_its_reason_in_the_ledger(
@@ -206,6 +237,29 @@ def test_the_sweep_finds_an_open_journal(
     claimed(world, pipeline)
     assert world.uris("landing") == []
     assert len(tasks.find_left_behind(settings, [pipeline], {"ti": TaskInstance()})) == 1
+
+
+def test_a_damaged_journal_gets_a_run_that_says_so_and_the_sweep_goes_on(
+    tasks: Any, world: MemoryWorld, pipeline: Pipeline, settings: Settings
+) -> None:
+    from airflow.sdk.exceptions import AirflowFailException
+
+    world.put("gs://lake/journal/price_quote/open.json", b'{"version": 99}')
+    assert len(tasks.find_left_behind(settings, [pipeline], {"ti": TaskInstance()})) == 1
+    with pytest.raises(AirflowFailException, match=r"open\.json: expected a journal of version 1"):
+        tasks.claim_batch(settings, pipeline, "run")
+
+
+def test_the_sweep_names_folders_of_no_dataset(
+    tasks: Any, world: MemoryWorld, pipeline: Pipeline, settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    world.put("gs://landing/prise_quote/a.csv", b"id\n")
+    world.put("gs://landing/price_quote/a.csv", b"id\n")
+    tasks.find_left_behind(settings, [pipeline], {"ti": TaskInstance()})
+    (line,) = [record.getMessage() for record in caplog.records if "ignored" in record.getMessage()]
+    assert line.startswith(
+        "gs://landing/prise_quote/ is ignored: expected the name of a dataset (price_quote)"
+    )
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
--- How a batch went. Writing it again replaces it, but a failure never hides a success.
+-- How a batch went. Writing it again replaces it, but a failure never hides an end.
 -- Parameters: rows, a JSON array of objects; claimed_at, their claim, which prunes.
 MERGE ops.batches AS t
 USING (
@@ -36,7 +36,7 @@ USING (
 ON t.claimed_at = @claimed_at
   AND t.dataset = s.dataset
   AND t.batch_id = s.batch_id
-WHEN MATCHED AND NOT (t.state = 'succeeded' AND s.state = 'failed') THEN UPDATE SET
+WHEN MATCHED AND NOT (t.state != 'failed' AND s.state = 'failed') THEN UPDATE SET
   state = s.state,
   detail = s.detail,
   run_id = s.run_id,
