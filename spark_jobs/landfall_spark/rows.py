@@ -23,6 +23,8 @@ LINEAGE = "__lineage"
 # Undecodable bytes become U+FFFD; a NUL in a text is damage too, and the parser drops one before a quote.
 _DAMAGE = ("\ufffd", "\0")
 _MAX_VALUE = 1000
+# A quote that is never closed swallows the rest of its file, and BigQuery takes no row of 100 MB.
+_MAX_RAW = 1_000_000
 _LINEAGE_SCHEMA = "ARRAY<STRUCT<path: STRING, uri: STRING, generation: BIGINT, created_at: TIMESTAMP>>"
 
 
@@ -71,7 +73,7 @@ def select_rejected(frame: DataFrame, contract: Pipeline, manifest: Manifest) ->
         sf.col(f"{LINEAGE}.uri").alias("source_uri"),
         sf.col(f"{LINEAGE}.generation").alias("source_generation"),
         sf.col(records.ROW).alias("source_row"),
-        records.raw_text(contract).alias("raw"),
+        sf.left(records.raw_text(contract), sf.lit(_MAX_RAW)).alias("raw"),
         find_reasons(contract).alias("reasons"),
         sf.lit(manifest.claimed_at).cast("timestamp").alias("ingested_at"),
     )

@@ -1,5 +1,6 @@
 """One Spark session for all tests of the job."""
 
+import logging
 import os
 from collections.abc import Iterator
 
@@ -13,6 +14,8 @@ from tests.spark_jobs.submission import properties
 @pytest.fixture(scope="session")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     """The session as the job opens it, set up from outside as a cluster's properties would."""
+    # Its connections are closed by the interpreter's own end, when what a logger writes to is closed already.
+    logging.getLogger("py4j").setLevel(logging.WARNING)
     root = tmp_path_factory.mktemp("spark")
     for bucket in (ARCHIVE, LAKE):
         (root / bucket).mkdir()

@@ -62,6 +62,17 @@ def test_a_failing_run_leaves_no_metrics(place: Place, monkeypatch: pytest.Monke
     assert not (place.path(batch.output) / "metrics.json").exists()
 
 
+def test_the_raw_text_of_a_swallowed_file_is_bounded(place: Place) -> None:
+    rest = b"".join(b"%d,1,2020-01-01,x\n" % number for number in range(60_000))
+    file = b'id,n,day,note\n1,1,2020-01-01,x\n2,2,2020-01-01,"never closed\n' + rest
+    outcome = stage(place, PIPELINE, {"a.csv": file}, "swallowed").run()
+    (row,) = outcome.rejected()
+    assert [reason["code"] for reason in row["reasons"]] == ["unterminated_quote"]
+    assert row["raw"].startswith('2,2,2020-01-01,"never closed\n0,1,')
+    assert len(row["raw"]) == 1_000_000 < len(rest)
+    assert outcome.metrics["rows_accepted"] == 1
+
+
 def test_an_archived_file_that_is_gone_is_no_verdict_on_it(place: Place) -> None:
     batch = stage(place, PIPELINE, FILES, "gone")
     files = json.loads(place.path(batch.manifest).read_text())["files"]
