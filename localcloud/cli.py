@@ -62,6 +62,15 @@ def _parser() -> argparse.ArgumentParser:
     status = commands.add_parser("status", help="what runs, what is pending, what became of the files")
     status.add_argument("--json", action="store_true", help="as one JSON document")
 
+    rejects = commands.add_parser("rejects", help="the rejected rows of a dataset, to correct and drop again")
+    rejects.add_argument("dataset", metavar="DATASET")
+    rejects.add_argument("--batch", metavar="B", help="only those of one batch: its id, or how it begins")
+    rejects.add_argument(
+        "--csv",
+        metavar="FILE",
+        help="as a file to drop, with FILE.reasons.csv beside it; - for the rows alone",
+    )
+
     query = commands.add_parser("query", help="ask the local BigQuery")
     query.add_argument("sql", metavar="SQL")
     form = query.add_mutually_exclusive_group()
@@ -109,6 +118,10 @@ def _run(arguments: argparse.Namespace, place: Place) -> int:
             from localcloud.command.status import status
 
             return status(place, as_json=arguments.json)
+        case "rejects":
+            from localcloud.command.rejects import rejects
+
+            return rejects(place, arguments.dataset, arguments.batch, arguments.csv)
         case "query":
             from localcloud.command.query import query
 

@@ -32,6 +32,24 @@ def read_datasets(folder: Path) -> dict[str, Dataset]:
     return found
 
 
+@dataclass(frozen=True)
+class Dialect:
+    """How a dataset's files are written."""
+
+    columns: tuple[str, ...]
+    delimiter: str
+    encoding: str
+    header: bool
+
+
+def read_dialect(folder: Path, dataset: str) -> Dialect:
+    """The dialect that the dataset's rendered contract states; the dataset must exist."""
+    document = json.loads((folder / dataset / "pipeline.json").read_text())
+    form = document["format"]
+    names = tuple(column["name"] for column in document["columns"])
+    return Dialect(names, form["delimiter"], form["encoding"], form["header"])
+
+
 def infer_dataset(file_name: str, datasets: Iterable[str]) -> str | None:
     """The longest dataset name that the file's name starts with, or None."""
     matching = [name for name in datasets if file_name.startswith(name)]

@@ -27,16 +27,20 @@ from localcloud.launcher.state import read_state
 JAVA = 17
 MEMORY = 4.0  # GiB that the parts and one Spark job use at most, with some room
 DISK = 2.0  # GiB
+_MEMORY_LIMIT = Path("/sys/fs/cgroup/memory.max")
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What was looked at: `state` is ok, missing (required) or absent (optional, only told)."""
+    """What was looked at: `state` is ok, missing (required) or absent (optional, only told).
+
+    `needed` is empty where nothing is required.
+    """
 
     subject: str
     state: str
     found: str
-    needed: str
+    needed: str = ""
     remedy: str = ""
 
 
@@ -47,7 +51,8 @@ def doctor(place: Place) -> int:
     styles = {"ok": "green", "missing": "red", "absent": "yellow"}
     for finding in findings:
         line = Text(f"{finding.state:<8} ", styles[finding.state])
-        line.append(f"{finding.subject:<14} {finding.found} (needed: {finding.needed})", "default")
+        needed = f" (needed: {finding.needed})" if finding.needed else ""
+        line.append(f"{finding.subject:<14} {finding.found}{needed}", "default")
         console.print(line)
         if finding.state != "ok" and finding.remedy:
             console.print(f"{'':<23} → {finding.remedy}")
@@ -73,9 +78,9 @@ def check_machine(place: Place) -> list[Finding]:
     return [
         check_python(sys.version_info[:2]),
         check_system(platform.system()),
-        check_java(_java_version()),
+        check_java(_java_version(), os.environ.get("JAVA_HOME", "")),
         check_packages(place.root / "requirements.txt", _installed_version),
-        check_memory(psutil.virtual_memory().total / 2**30),
+        check_memory(read_memory(psutil.virtual_memory().total) / 2**30),
         check_disk(place.home),
         check_loopback(),
     ]
@@ -97,8 +102,8 @@ def check_system(name: str) -> Finding:
     return Finding("System", state, name, "Linux or macOS", "On Windows, use WSL 2.")
 
 
-def check_java(output: str | None) -> Finding:
-    """`output` is what `java -version` said, None without a java."""
+def check_java(output: str | None, java_home: str = "") -> Finding:
+    """`output` is what `java -version` said, None without a java; `java_home` is JAVA_HOME."""
     match = re.search(r'version "(\d+)', output or "")
     major = int(match[1]) if match else 0
     # Up to Java 8 the number was written 1.8.
@@ -108,8 +113,10 @@ def check_java(output: str | None) -> Finding:
         "ok" if major >= JAVA else "missing",
         found,
         f"{JAVA} or newer, for Spark",
-        "`make install` installs it where it may; else `sudo apt-get install openjdk-17-jre-headless` "
-        "(macOS: `brew install openjdk@17` and set JAVA_HOME).",
+        f"JAVA_HOME={java_home} holds no java: unset it or correct it."
+        if java_home and output is None
+        else "`make install` installs it where it may; else `sudo apt-get install openjdk-17-jre-headless` "
+        "(Debian 13: openjdk-21-jre-headless; macOS: `brew install openjdk@17` and set JAVA_HOME).",
     )
 
 
@@ -139,6 +146,15 @@ def read_lock(lock: Path) -> Iterable[Requirement]:
             requirement = Requirement(line.split(" \\")[0].split(" #")[0])
             if requirement.marker is None or requirement.marker.evaluate():
                 yield requirement
+
+
+def read_memory(total: int, limit: Path = _MEMORY_LIMIT) -> int:
+    """The machine's `total`, or what its container (cgroup v2) may use where that is less; in bytes."""
+    try:
+        text = limit.read_text().strip()
+    except OSError:
+        return total
+    return min(total, int(text)) if text.isdigit() else total
 
 
 def check_memory(total: float) -> Finding:
@@ -180,7 +196,7 @@ def check_tools(which: Callable[[str], str | None]) -> list[Finding]:
     """Google's own clients: nice to have."""
     remedy = "Optional: the Google Cloud CLI has it; `landfall env` points it here."
     return [
-        Finding(tool, "ok" if which(tool) else "absent", which(tool) or "none", "optional", remedy)
+        Finding(tool, "ok" if which(tool) else "absent", which(tool) or "none", remedy=remedy)
         for tool in ("gcloud", "bq")
     ]
 
@@ -190,7 +206,7 @@ def check_parts(place: Place) -> list[Finding]:
     running = read_state(place.state).parts
     alive = {name for name in PARTS if name in running and is_alive(running[name])}
     if not alive:
-        return [Finding("Parts", "ok", "the local cloud is down", "`landfall up` starts it")]
+        return [Finding("Parts", "ok", "down; `landfall up` starts them")]
     return [
         Finding(
             part,

@@ -33,4 +33,8 @@ def make_exports(cloud: Cloud, token: str) -> dict[str, str]:
 def render_exports(variables: Mapping[str, str]) -> str:
     """Lines for a POSIX shell; the real cloud's credentials would win over the local ones: they are unset."""
     lines = [f"export {name}={shlex.quote(value)}" for name, value in variables.items()]
+    # A proxy must not stand between a client and loopback; what the shell excludes already stays excluded.
+    lines += [
+        f'export {name}="${{{name}:+${name},}}127.0.0.1,localhost"' for name in ("no_proxy", "NO_PROXY")
+    ]
     return "\n".join([*lines, "unset GOOGLE_APPLICATION_CREDENTIALS"])

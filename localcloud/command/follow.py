@@ -16,6 +16,7 @@ from localcloud.command.journal import read_open_batch
 from localcloud.command.way import Way
 from localcloud.launcher.clients import bigquery_client, storage_client
 from localcloud.launcher.cloud import Cloud
+from localcloud.launcher.errors import CommandError
 from localcloud.launcher.web import WebError, fetch_json
 
 _PAUSE = 0.7
@@ -24,7 +25,7 @@ _WITHOUT_JOURNAL = 5  # rounds between two looks into the ledger for a file that
 
 @dataclass(frozen=True)
 class Result:
-    """A batch that succeeded.
+    """A batch that is closed.
 
     By file (uri, generation): what the ledger says; its rows in raw, and those of them that trusted lacks.
     """
@@ -68,7 +69,7 @@ class Follower:
         while True:
             try:
                 self._look(ways)
-            except (WebError, GoogleAPIError, requests.ConnectionError) as error:
+            except (WebError, CommandError, GoogleAPIError, requests.RequestException) as error:
                 # A part may be too busy to answer for a moment, or be started again; the deadline decides.
                 trouble = str(error)
             else:
@@ -136,10 +137,10 @@ class Follower:
         one.end(verdict, succeeded)
 
     def _result(self, batch_id: str, dataset: Dataset) -> "Result | None":
-        """What became of a batch, asked for once it succeeded; None before."""
+        """What became of a batch, asked for once it is closed; None before."""
         if batch_id not in self._results:
             batch = ledger.find_batch(self._bigquery, batch_id)
-            if batch is None or batch["state"] != "succeeded":
+            if batch is None or batch["state"] == "failed":
                 return None
             files = ledger.list_batch_files(self._bigquery, batch_id)
             self._results[batch_id] = Result(

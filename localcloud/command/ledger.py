@@ -64,6 +64,12 @@ def find_batch(client: bigquery.Client, batch_id: str) -> dict[str, Any] | None:
     return next((dict(row) for row in ask(client, f"{_BATCHES} {which}", {"batch": batch_id})), None)
 
 
+def list_batch_ids(client: bigquery.Client, dataset: str) -> list[str]:
+    """The ids of every batch of a dataset, newest first."""
+    sql = "SELECT batch_id FROM ops.batches WHERE dataset = @dataset ORDER BY claimed_at DESC"
+    return [row["batch_id"] for row in ask(client, sql, {"dataset": dataset})]
+
+
 def list_batch_files(client: bigquery.Client, batch_id: str) -> list[dict[str, Any]]:
     """What the ledger says of each file of one batch."""
     return [dict(row) for row in ask(client, f"{_FILES} WHERE batch_id = @batch", {"batch": batch_id})]

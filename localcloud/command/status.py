@@ -249,7 +249,7 @@ def show(console: Console, document: Mapping[str, Any]) -> None:
 
 
 def _last(batch: Mapping[str, Any]) -> str:
-    rows = "" if batch["rows_accepted"] is None else f", {batch['rows_accepted']} rows"
+    rows = "" if batch["state"] != "succeeded" else f", {batch['rows_accepted']} rows"
     return f"{batch['state']}{rows}, {_moment(batch['recorded_at'])}"
 
 

@@ -1,15 +1,17 @@
 """`landfall up`, `down` and `reset`."""
 
 import os
-import shutil
 import sys
 import time
+from collections.abc import Sequence
 
 from localcloud.command.console import Progress, make_console
 from localcloud.command.doctor import check_machine, require
 from localcloud.launcher.cloud import BUCKETS, Cloud
 from localcloud.launcher.errors import CommandError, UsageError
+from localcloud.launcher.home import check_home, delete_home, holds_cloud, is_blank
 from localcloud.launcher.place import Place
+from localcloud.launcher.process import end_all
 from localcloud.launcher.state import locked
 from localcloud.launcher.up import bring_up, end_parts, is_up
 
@@ -18,6 +20,7 @@ def up(place: Place) -> int:
     """Start what does not run, wait until all is ready, and say where things are."""
     console = make_console()
     began = time.monotonic()
+    check_home(place)
     with locked(place.lock):
         ran = is_up(place)
         if not ran:
@@ -31,12 +34,14 @@ def up(place: Place) -> int:
 def down(place: Place) -> int:
     """Stop every part and everything that a part started."""
     console = make_console()
-    if not place.home.exists():
+    if not holds_cloud(place):
+        # A folder that was deleted while its parts ran has left them running.
+        _refuse_survivors(end_all(place.home))
         console.print(f"Nothing runs: there is no local cloud in {place.home}.")
         return 0
     began = time.monotonic()
     with locked(place.lock):
-        _stop(place)
+        _refuse_survivors(end_parts(place))
     console.print(
         f"The local cloud is down ({time.monotonic() - began:.1f} s). Its data stays in {place.home}."
     )
@@ -44,26 +49,25 @@ def down(place: Place) -> int:
 
 
 def reset(place: Place, sure: bool) -> int:
-    """Stop everything and delete the state folder, after asking."""
+    """Stop everything and delete the state folder, after asking; what is not ours in it stays."""
     console = make_console()
-    if not place.home.exists():
+    check_home(place)
+    if is_blank(place):
+        _refuse_survivors(end_all(place.home))
         console.print(f"Nothing to delete: there is no local cloud in {place.home}.")
         return 0
-    # LANDFALL_HOME may name any folder by mistake.
-    if any(place.home.iterdir()) and not (place.lock.exists() or place.state.exists()):
-        raise UsageError(f"{place.home} holds no local cloud (no state.json in it): it is left alone.")
     if not sure and not _ask(place):
         console.print("Nothing was deleted.")
         return 1
     with locked(place.lock):
-        _stop(place)
-        shutil.rmtree(place.home)
-    console.print(f"The local cloud is down and {place.home} is deleted.")
+        _refuse_survivors(end_parts(place))
+        gone = delete_home(place)
+    stays = "" if gone else "; the folder stays, since it holds other files"
+    console.print(f"The local cloud is down and its data in {place.home} is deleted{stays}.")
     return 0
 
 
-def _stop(place: Place) -> None:
-    left = end_parts(place)
+def _refuse_survivors(left: Sequence[int]) -> None:
     if left:
         raise CommandError(
             f"processes {', '.join(map(str, left))} do not end, even on SIGKILL. Look at them with `ps`."

@@ -90,5 +90,7 @@ def _fingerprint(site: spark.Site) -> str:
     home = Path(java or "java").resolve().parent.parent
     release = home / "release"
     facts = [str(home), release.read_text() if release.exists() else "", str(site.spark_home), sys.version]
-    facts += sorted(path.name for path in (site.spark_home / "jars").glob("spark-*.jar"))
+    jars = (site.spark_home / "jars").glob("spark-*.jar")
+    # The JVM takes no archive of jars that were installed anew since, even if they are the same.
+    facts += sorted(f"{path.name} {path.stat().st_mtime_ns}" for path in jars)
     return hashlib.sha256("\n".join(facts).encode()).hexdigest()[:12]

@@ -5,9 +5,11 @@ properties of the job, what one machine forces. Properties that only a cluster u
 """
 
 import re
+import shlex
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import quote
 
 MEBIBYTE = 1 << 20
 MOST_DRIVER_MEMORY = 2048 * MEBIBYTE
@@ -116,7 +118,9 @@ def gs_properties(buckets: Path, names: Iterable[str]) -> dict[str, str]:
         f"{overload}.overload.scheme.target.gs.impl": "no.such.bucket.in.the.local.cloud",
     }
     for name in names:
-        properties[f"{overload}.mounttable.{name}.linkFallback"] = f"rawlocal://{buckets / name}"
+        # Hadoop reads the target as a URI, in which a space would end it.
+        target = f"rawlocal://{quote(str(buckets / name))}"
+        properties[f"{overload}.mounttable.{name}.linkFallback"] = target
     return properties
 
 
@@ -155,5 +159,6 @@ def _forced(site: Site, folder: Path, kept: Mapping[str, str], jvm_options: Iter
         "spark.driver.bindAddress": "127.0.0.1",
         "spark.driver.memory": driver_memory(kept.get("spark.driver.memory"), site.memory),
         "spark.ui.enabled": "false",
-        java: " ".join([*QUICK_JVM, *jvm_options, kept.get(java, "")]).strip(),
+        # Spark takes the string apart as a shell does.
+        java: " ".join([*QUICK_JVM, *map(shlex.quote, jvm_options), kept.get(java, "")]).strip(),
     }

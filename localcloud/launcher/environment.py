@@ -1,5 +1,6 @@
 """The environment of a part: little of the user's, and everything that the part needs."""
 
+import platform
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -30,6 +31,8 @@ def make_environment(cloud: Cloud, outside: Mapping[str, str]) -> dict[str, str]
         "no_proxy": "127.0.0.1,localhost",
         # Airflow renames its processes; without this the new name would be written over the mark.
         "SPT_NOENV": "1",
+        # macOS kills a process that forked from one in which its own frameworks ran, as Airflow's tasks do.
+        **({"OBJC_DISABLE_INITIALIZE_FORK_SAFETY": "YES"} if platform.system() == "Darwin" else {}),
         MARK: str(cloud.place.home),
         "LANDFALL_HOME": str(cloud.place.home),
         "AIRFLOW_HOME": str(cloud.place.airflow),

@@ -9,7 +9,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @dataclass(frozen=True)
 class Place:
-    """The checkout (`root`) and the state folder (`home`), both absolute."""
+    """The checkout (`root`) and the state folder (`home`), both absolute and without symbolic links."""
 
     root: Path
     home: Path
@@ -50,4 +50,5 @@ class Place:
 def find_place(environment: Mapping[str, str]) -> Place:
     """The place that `LANDFALL_HOME` names, else `.landfall/` in the checkout that holds this file."""
     home = environment.get("LANDFALL_HOME", "")
-    return Place(ROOT, Path(home).expanduser().absolute() if home else ROOT / ".landfall")
+    # One folder under two spellings must be one cloud: its processes are found by this path.
+    return Place(ROOT, (Path(home).expanduser() if home else ROOT / ".landfall").resolve())

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from localcloud.launcher.errors import CommandError
+from localcloud.launcher.errors import CommandError, UsageError
 
 VERSION = 1
 
@@ -28,7 +28,10 @@ class State:
 
 
 def read_state(path: Path) -> State:
-    """The state in `path`, empty when there is none; raises CommandError when it cannot be understood."""
+    """The state in `path`, empty when there is none.
+
+    Raises CommandError when it cannot be understood, UsageError when its folder cannot be one.
+    """
     try:
         document = json.loads(path.read_text())
         if document["version"] != VERSION:
@@ -39,6 +42,8 @@ def read_state(path: Path) -> State:
         )
     except FileNotFoundError:
         return State()
+    except OSError as error:
+        raise unusable_home(path.parent, error) from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise CommandError(
             f"expected the launcher's state (version {VERSION}) in {path}, found something else ({error}). "
@@ -61,8 +66,12 @@ def write_state(path: Path, state: State) -> None:
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
     """Hold the state folder for one command that changes it; CommandError at once when another has it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a") as handle:
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        opened = path.open("a")
+    except OSError as error:
+        raise unusable_home(path.parent, error) from error
+    with opened as handle:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -70,3 +79,12 @@ def locked(path: Path) -> Iterator[None]:
                 f"another `landfall up`, `down` or `reset` is at work on {path.parent}. Wait for it to end."
             ) from None
         yield
+
+
+def unusable_home(home: Path, error: OSError) -> UsageError:
+    """What to say of a state folder that the system refuses."""
+    no_folder = isinstance(error, FileExistsError | NotADirectoryError)
+    found = f"{home} ({'a file lies there' if no_folder else error.strerror})"
+    return UsageError(
+        f"LANDFALL_HOME: expected a folder that this user may write, found {found}; name another one."
+    )

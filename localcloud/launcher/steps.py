@@ -73,11 +73,11 @@ def run_steps(steps: Sequence[Step], watch: Watch) -> None:
         raise errors[0]
 
 
-def wait_until(condition: Callable[[], bool], stop: threading.Event, patience: float, what: str) -> None:
-    """Ask `condition` until it holds or `stop` is set; raises CommandError after `patience` seconds."""
+def wait_until(condition: Callable[[], bool], stop: threading.Event, patience: float, late: str) -> None:
+    """Ask `condition` until it holds or `stop` is set; raises CommandError(late) after `patience` seconds."""
     deadline = time.monotonic() + patience
     while not condition():
         if stop.wait(0.1):
             return
         if time.monotonic() > deadline:
-            raise CommandError(f"{what}: not within {patience:.0f} seconds.")
+            raise CommandError(late)

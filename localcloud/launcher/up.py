@@ -16,6 +16,7 @@ from localcloud.launcher.cloud import PROJECT, SERVERS, Cloud
 from localcloud.launcher.environment import make_environment
 from localcloud.launcher.errors import CommandError
 from localcloud.launcher.gcloud import write_client_files
+from localcloud.launcher.home import make_home
 from localcloud.launcher.parts import PARTS, Part, list_parts
 from localcloud.launcher.place import Place
 from localcloud.launcher.ports import choose_ports
@@ -33,8 +34,7 @@ def bring_up(place: Place, outside: Mapping[str, str], watch: Watch) -> Cloud:
 
     Raises CommandError with the last lines of the part that failed; nothing runs then.
     """
-    for folder in (place.home, place.logs, place.buckets):
-        folder.mkdir(parents=True, exist_ok=True)
+    make_home(place)
     state = read_state(place.state)
     state.parts = {name: running for name, running in state.parts.items() if process.is_alive(running)}
     needed = [server for server in SERVERS if server not in state.parts]
@@ -190,7 +190,8 @@ class _Starter:
             parsed,
             stop,
             PATIENCE,
-            f"expected the DAGs {', '.join(expected)}; see `landfall logs dag-processor`",
+            f"expected the DAGs {', '.join(expected)} to be loaded within {PATIENCE:.0f} seconds, "
+            "they are not. `landfall logs dag-processor` says why.",
         )
         for dag in airflow.dags() if not stop.is_set() else []:
             if dag["is_paused"] and dag["dag_id"] in expected:
@@ -211,7 +212,10 @@ def expected_dags(place: Place) -> list[str]:
 
 
 def _no_answer(part: str) -> str:
-    return f"expected {part} to be ready. `landfall logs {part}` says what it does"
+    return (
+        f"expected {part} to be ready within {PATIENCE:.0f} seconds, it is not. "
+        f"`landfall logs {part}` says why."
+    )
 
 
 def _explain_death(part: str, code: int, log: Path, offset: int) -> str:

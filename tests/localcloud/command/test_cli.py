@@ -1,11 +1,19 @@
 """The command as a user runs it, with no cloud up."""
 
+import argparse
 import os
+import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from localcloud.cli import _parser, main
+from localcloud.launcher.home import OURS, make_home
+from localcloud.launcher.place import ROOT, Place
+from localcloud.launcher.process import MARK, end_all
 
 
 def landfall(home: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
@@ -25,6 +33,10 @@ def landfall(home: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
         ([], 2, "usage: landfall"),
         (["fly"], 2, "invalid choice: 'fly'"),
         (["query"], 2, "SQL"),
+        (["rejects"], 2, "DATASET"),
+        (["rejects", "nope"], 2, "no dataset 'nope'; the datasets are bill_of_materials, comp_boss"),
+        (["rejects", "comp_boss", "--csv", "rows.txt"], 2, "rows.txt: expected a name ending in .csv"),
+        (["rejects", "comp_boss"], 1, "is down. Start it with `landfall up`"),
         (["logs", "kitchen"], 2, "no part 'kitchen'; the parts are storage, bigquery"),
         (["logs", "storage"], 1, "landfall up"),
         (["env"], 1, "is down. Start it with `landfall up`"),
@@ -42,26 +54,118 @@ def test_an_error_is_one_paragraph_and_its_code(
     assert done.stdout == ""
 
 
-def test_reset_asks_and_leaves_foreign_folders_alone(tmp_path: Path) -> None:
-    foreign = tmp_path / "foreign"
-    foreign.mkdir()
-    (foreign / "thesis.txt").write_text("years of work")
-    refused = landfall(foreign, "reset", "--yes")
-    assert refused.returncode == 2
-    assert "holds no local cloud" in refused.stderr
-    assert (foreign / "thesis.txt").exists()
+@pytest.fixture
+def foreign(tmp_path: Path) -> Iterator[Path]:
+    """A folder of the user's, with names that a local cloud uses too."""
+    folder = tmp_path / "foreign"
+    (folder / "logs").mkdir(parents=True)
+    (folder / "logs" / "diary.txt").write_text("years of life")
+    (folder / "thesis.txt").write_text("years of work")
+    yield folder
+    end_all(folder, patience=0)
 
-    home = tmp_path / "home"
-    home.mkdir()
-    (home / "lock").touch()
+
+def content(folder: Path) -> dict[str, str | None]:
+    paths = folder.rglob("*")
+    return {str(path.relative_to(folder)): path.read_text() if path.is_file() else None for path in paths}
+
+
+@pytest.mark.parametrize("state", [None, '{"version": 4, "terraform_version": "1.9"}', "not JSON"])
+def test_a_foreign_folder_is_never_touched(foreign: Path, state: str | None) -> None:
+    if state:
+        (foreign / "state.json").write_text(state)
+    before = content(foreign)
+    assert landfall(foreign, "down").stdout.startswith("Nothing runs: ")
+    for arguments in (["up"], ["reset", "--yes"]):
+        refused = landfall(foreign, *arguments)
+        assert refused.returncode == 2
+        assert "holds no local cloud" in refused.stderr
+    assert content(foreign) == before
+
+
+def make_cloud(home: Path) -> Path:
+    """A state folder with something of every part in it."""
+    make_home(Place(ROOT, home))
+    for name in OURS:
+        path = home / name
+        if "." not in name and name != "lock":
+            (path / "inner").mkdir(parents=True, exist_ok=True)
+            (path / "inner" / "data").touch()
+        elif not path.exists():
+            path.touch()
+    return home
+
+
+@pytest.mark.parametrize("damaged", [False, True])
+def test_reset_asks_then_deletes_the_cloud(tmp_path: Path, damaged: bool) -> None:
+    home = make_cloud(tmp_path / "home")
+    if damaged:
+        (home / "state.json").write_text("{")
+    before = content(home)
     unasked = landfall(home, "reset")
     assert unasked.returncode == 2
     assert "landfall reset --yes" in unasked.stderr
+    assert content(home) == before
     assert landfall(home, "reset", "--yes").returncode == 0
     assert not home.exists()
+
+
+def test_reset_deletes_only_what_is_ours(tmp_path: Path) -> None:
+    home = make_cloud(tmp_path / "home")
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "disk" / "mine").write_text("mine")
+    (home / "bigquery" / "inner" / "data").unlink()
+    (home / "bigquery" / "inner").rmdir()
+    (home / "bigquery").rmdir()
+    (home / "bigquery").symlink_to(tmp_path / "disk")
+    (home / "notes.txt").write_text("mine")
+    done = landfall(home, "reset", "--yes")
+    assert done.returncode == 0
+    assert "the folder stays, since it holds other files" in done.stdout
+    assert content(home) == {"notes.txt": "mine"}
+    assert content(tmp_path / "disk") == {"mine": "mine"}
+
+
+@pytest.mark.parametrize("arguments", [["up"], ["status"], ["doctor"], ["env"]])
+@pytest.mark.parametrize("below", ["", "/below"])
+def test_a_home_that_is_a_file_is_said_with_the_remedy(
+    tmp_path: Path, arguments: list[str], below: str
+) -> None:
+    (tmp_path / "file").touch()
+    done = landfall(Path(f"{tmp_path}/file{below}"), *arguments)
+    assert done.returncode == 2
+    assert done.stderr == (
+        "landfall: LANDFALL_HOME: expected a folder that this user may write, "
+        f"found {tmp_path}/file{below} (a file lies there); name another one.\n"
+    )
 
 
 def test_down_and_reset_of_nothing_are_harmless(tmp_path: Path) -> None:
     assert landfall(tmp_path / "absent", "down").returncode == 0
     assert landfall(tmp_path / "absent", "reset", "--yes").returncode == 0
     assert not (tmp_path / "absent").exists()
+
+
+@pytest.mark.parametrize("arguments", [["down"], ["reset", "--yes"]])
+def test_what_outlived_its_folder_is_ended(tmp_path: Path, arguments: list[str]) -> None:
+    environment = {**os.environ, MARK: str(tmp_path / "absent")}
+    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"], env=environment) as part:
+        assert landfall(tmp_path / "absent", *arguments).returncode == 0
+        assert part.wait(5) < 0
+    assert not (tmp_path / "absent").exists()
+
+
+def test_the_readme_has_every_command_and_the_exit_codes() -> None:
+    readme = (ROOT / "README.md").read_text()
+    rows = [line.split(" | ")[0] for line in readme.splitlines() if line.startswith("| `landfall ")]
+    documented = [name for row in rows for name in re.findall(r"`landfall (\w+)", row)]
+    (commands,) = (one for one in _parser()._actions if isinstance(one, argparse._SubParsersAction))
+    assert sorted(documented) == sorted(commands.choices)
+
+    def codes(text: str) -> dict[str, str]:
+        (listed,) = re.findall(r"Exit codes: ([^.]+)\.", text)
+        return dict(one.split(" ", 1) for one in listed.split(", "))
+
+    told, meant = codes(readme), codes(main.__doc__ or "")
+    assert {"0", "1", "2"} <= told.keys() <= meant.keys()
+    assert all(words.startswith(meant[code]) for code, words in told.items())

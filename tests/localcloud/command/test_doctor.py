@@ -4,7 +4,7 @@ import pytest
 
 from localcloud.command import doctor
 from localcloud.launcher.errors import CommandError
-from localcloud.launcher.place import Place
+from localcloud.launcher.place import ROOT, Place
 from localcloud.launcher.state import Running, State, write_state
 
 JAVA_8 = 'java version "1.8.0_401"\nJava(TM) SE Runtime Environment\n'
@@ -27,7 +27,14 @@ JAVA_21 = 'Picked up JAVA_TOOL_OPTIONS: -Xmx1g\nopenjdk version "21" 2023-09-19\
 def test_java_has_to_be_17_or_newer(output: str | None, state: str, found: str) -> None:
     finding = doctor.check_java(output)
     assert (finding.state, finding.found) == (state, found)
-    assert "openjdk-17-jre-headless" in finding.remedy
+    assert "openjdk-17-jre-headless` (Debian 13: openjdk-21-jre-headless" in finding.remedy
+
+
+def test_a_java_home_without_java_is_to_be_corrected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("JAVA_HOME", str(tmp_path))
+    (finding,) = (one for one in doctor.check_machine(Place(ROOT, tmp_path)) if one.subject == "Java")
+    assert finding.state == "missing"
+    assert finding.remedy == f"JAVA_HOME={tmp_path} holds no java: unset it or correct it."
 
 
 @pytest.mark.parametrize(
@@ -63,6 +70,24 @@ def test_memory_and_disk(tmp_path: Path) -> None:
     assert doctor.check_memory(1.5).state == "missing"
     assert doctor.check_memory(16).state == "ok"
     assert "GiB free" in doctor.check_disk(tmp_path / "not" / "yet").found
+
+
+@pytest.mark.parametrize(("limit", "found"), [("max\n", 100), ("40\n", 40), ("900\n", 100), (None, 100)])
+def test_a_containers_limit_counts_where_it_is_less(tmp_path: Path, limit: str | None, found: int) -> None:
+    if limit:
+        (tmp_path / "memory.max").write_text(limit)
+    assert doctor.read_memory(100, tmp_path / "memory.max") == found
+
+
+def test_only_what_is_required_is_called_needed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(doctor, "check_machine", lambda _: [doctor.check_memory(64)])
+    assert doctor.doctor(Place(ROOT, tmp_path)) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].endswith("64.0 GiB (needed: 4 GiB)")
+    assert not [line for line in lines[1:] if "needed:" in line]
+    assert any(line.endswith("down; `landfall up` starts them") for line in lines)
 
 
 def test_google_clients_are_optional() -> None:

@@ -1,3 +1,4 @@
+import platform
 import shlex
 import subprocess
 from pathlib import Path
@@ -35,6 +36,13 @@ def test_every_line_is_one_export(cloud: Cloud) -> None:
         assert words[0] in ("export", "unset")
 
 
+def test_loopback_joins_what_the_shell_keeps_from_its_proxy(cloud: Cloud) -> None:
+    script = render_exports(make_exports(cloud, "t")) + '\necho "$no_proxy $NO_PROXY"'
+    clean = {"PATH": "/usr/bin:/bin", "no_proxy": "corp.example"}
+    done = subprocess.run(["sh", "-c", script], env=clean, capture_output=True, text=True, check=True)
+    assert done.stdout == "corp.example,127.0.0.1,localhost 127.0.0.1,localhost\n"
+
+
 def test_what_a_user_starts_after_it_is_not_marked_as_a_part(cloud: Cloud) -> None:
     assert MARK not in make_exports(cloud, "t")
 
@@ -46,7 +54,10 @@ def test_the_files_that_bq_needs_are_written(cloud: Cloud) -> None:
     assert Path(exports["CLOUDSDK_AUTH_ACCESS_TOKEN_FILE"]).read_text()
 
 
-def test_nothing_of_the_user_reaches_a_part_but_the_harmless(cloud: Cloud) -> None:
+def test_nothing_of_the_user_reaches_a_part_but_the_harmless(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(platform, "system", lambda: "Linux")
     outside = {
         "PATH": "/usr/bin",
         "HOME": "/me",
@@ -76,4 +87,10 @@ def test_nothing_of_the_user_reaches_a_part_but_the_harmless(cloud: Cloud) -> No
     } & set(environment)
     assert environment["CLOUDSDK_CONFIG"] == str(cloud.place.gcloud)
     assert environment["LANDFALL_LANDING_BUCKET"] == "landfall-local-landing"
+    assert "OBJC_DISABLE_INITIALIZE_FORK_SAFETY" not in environment
     assert environment[MARK] == environment["LANDFALL_HOME"] == str(cloud.place.home)
+
+
+def test_on_macos_a_part_may_fork(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(platform, "system", lambda: "Darwin")
+    assert make_environment(cloud, {})["OBJC_DISABLE_INITIALIZE_FORK_SAFETY"] == "YES"

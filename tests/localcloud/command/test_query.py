@@ -5,6 +5,8 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
+import duckdb
+
 from localcloud.command.query import write_csv, write_json, write_table
 
 COLUMNS = [
@@ -40,8 +42,17 @@ def test_csv_has_its_header_first_and_decimals_in_full() -> None:
     assert written(write_csv, ROWS).splitlines() == [
         "name,cost,on,at,tags",
         '"a, ""b""",405860.816111877671902,2026-01-02,2026-01-02T03:00:00+00:00,"[{""k"": true}]"',
-        ",0.000000000000000001,,,[]",
+        '"",0.000000000000000001,,,[]',
     ]
+
+
+def test_csv_tells_an_empty_string_from_null_and_keeps_line_ends() -> None:
+    columns = [("a", "STRING"), ("b, c", "STRING")]
+    text = written(write_csv, [["", None], [None, ""], ["x\ry", "1\n2"]], columns)
+    assert text == 'a,"b, c"\n"",\n,""\n"x\ry","1\n2"\n'
+    with duckdb.connect() as database:
+        read = database.read_csv(io.StringIO(text), header=True, all_varchar=True, allow_quoted_nulls=False)
+        assert read.fetchall() == [("", None), (None, ""), ("x\ry", "1\n2")]
 
 
 def test_json_is_an_array_of_objects_with_decimals_as_text() -> None:

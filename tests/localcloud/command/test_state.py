@@ -37,3 +37,11 @@ def test_the_state_folder_is_the_one_named_or_the_checkouts() -> None:
     assert find_place({}).home == ROOT / ".landfall"
     assert find_place({"LANDFALL_HOME": "/some where"}).home == Path("/some where")
     assert find_place({"LANDFALL_HOME": "below"}).home == Path.cwd() / "below"
+
+
+def test_one_folder_under_two_spellings_is_one_place(tmp_path: Path) -> None:
+    (tmp_path / "other").symlink_to(tmp_path / "home")
+    spellings = ("home", "other", "x/../home")
+    assert {find_place({"LANDFALL_HOME": f"{tmp_path}/{spelling}"}).home for spelling in spellings} == {
+        (tmp_path / "home").resolve()
+    }

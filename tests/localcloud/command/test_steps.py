@@ -58,6 +58,6 @@ def test_a_failure_stops_the_others_and_is_raised() -> None:
     assert states == {"waits": "working", "fails": "failed", "never": "waiting"}
 
 
-def test_waiting_ends_with_what_was_expected() -> None:
-    with pytest.raises(CommandError, match="expected x to be ready: not within 0 seconds"):
-        wait_until(lambda: False, threading.Event(), 0.1, "expected x to be ready")
+def test_waiting_ends_with_the_words_for_being_late() -> None:
+    with pytest.raises(CommandError, match="expected x to be ready, it is not"):
+        wait_until(lambda: False, threading.Event(), 0.1, "expected x to be ready, it is not")

@@ -1,7 +1,9 @@
 """Bringing up and down, with tiny real processes in the place of the parts."""
 
+import re
 import sys
 import threading
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,12 +13,17 @@ import pytest
 from localcloud.launcher import process, up
 from localcloud.launcher.cloud import SERVERS, Cloud
 from localcloud.launcher.errors import CommandError
+from localcloud.launcher.home import make_home
 from localcloud.launcher.parts import PARTS, Part, list_parts
 from localcloud.launcher.place import ROOT, Place
+from localcloud.launcher.ports import is_free
 from localcloud.launcher.state import locked, read_state
 from localcloud.launcher.steps import wait_until
 
-SLEEPER = "import time; time.sleep(60)"
+# Listens, as a server does, on the port that it is given.
+SLEEPER = (
+    "import socket, sys, time; server = socket.create_server(('127.0.0.1', int(sys.argv[1]))); time.sleep(60)"
+)
 DYING = "import sys; print('cannot open the thing'); sys.exit(3)"
 
 
@@ -43,11 +50,15 @@ def programs(place: Place, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     """What each part runs; a test may change it."""
     chosen = dict.fromkeys(PARTS, SLEEPER)
 
-    def parts(_: Cloud) -> list[Part]:
-        return [
-            Part(name, (sys.executable, "-c", program), place.home, lambda _, ok=program == SLEEPER: ok)  # type: ignore[misc]
-            for name, program in chosen.items()
-        ]
+    def part(cloud: Cloud, name: str) -> Part:
+        program, port = chosen[name], cloud.ports.get(name, 0)
+        command = (sys.executable, "-c", program, str(port))
+        return Part(
+            name, command, cloud.place.home, lambda _: program == SLEEPER and not (port and is_free(port))
+        )
+
+    def parts(cloud: Cloud) -> list[Part]:
+        return [part(cloud, name) for name in chosen]
 
     monkeypatch.setattr(up, "list_parts", parts)
     return chosen
@@ -136,17 +147,45 @@ def test_an_interrupted_up_stops_what_it_started(
     assert process.find_marked(place.home) == []
 
 
-def test_two_folders_run_side_by_side(
-    place: Place, programs: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+def test_two_checkouts_run_side_by_side(
+    place: Place, programs: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    other = Place(ROOT, tmp_path_factory.mktemp("other"))
+    # Both look for ports from the same one on.
+    monkeypatch.setattr(zlib, "crc32", lambda _: 0)
+    other = Place(tmp_path / "other checkout", tmp_path / "other checkout" / ".landfall")
     try:
         mine, theirs = up.bring_up(place, {}, Watched()), up.bring_up(other, {}, Watched())
+        assert up.is_up(place)
         assert not set(mine.ports.values()) & set(theirs.ports.values())
-        up.end_parts(place)
+        neighbours = process.find_marked(other.home)
+        assert len(neighbours) == len(PARTS)
+        assert up.end_parts(place) == []
+        assert process.find_marked(place.home) == []
+        assert process.find_marked(other.home) == neighbours
         assert up.is_up(other)
     finally:
         up.end_parts(other)
+
+
+def test_only_its_owner_may_look_into_the_state_folder(place: Place, programs: dict[str, str]) -> None:
+    place.home.mkdir(mode=0o755)
+    up.bring_up(place, {}, Watched())
+    assert place.home.stat().st_mode & 0o777 == 0o700
+    fresh = place.home.with_name("fresh")
+    with locked(fresh / "lock"):
+        assert fresh.stat().st_mode & 0o777 == 0o700
+
+
+def test_being_late_is_said_with_the_log_to_read(
+    place: Place, programs: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(up, "PATIENCE", 0.0)
+    programs["storage"] = f"{SLEEPER}  # is never ready"
+    with pytest.raises(CommandError) as caught:
+        up.bring_up(place, {}, Watched())
+    # Whichever part is the first to be asked.
+    words = r"expected (\S+) to be ready within 0 seconds, it is not\. `landfall logs \1` says why\."
+    assert re.fullmatch(words, str(caught.value))
 
 
 def test_every_part_is_told_its_port_and_listens_on_loopback_only(place: Place) -> None:
@@ -165,6 +204,7 @@ def test_a_second_command_is_turned_away(
     from localcloud.cli import main
 
     monkeypatch.setenv("LANDFALL_HOME", str(place.home))
+    make_home(place)
     with locked(place.lock):
         assert main(["down"]) == 1
     assert "is at work on" in capsys.readouterr().err

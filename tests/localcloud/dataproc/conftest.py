@@ -123,8 +123,11 @@ def until(found: Callable[[], Any], seconds: float = 60) -> Any:
 
 @pytest.fixture(scope="package")
 def dataproc(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalDataproc]:
-    """A part that the tests share; each uses names of its own. It warms up meanwhile."""
-    part = LocalDataproc(tmp_path_factory.mktemp("dataproc"))
+    """A part that the tests share; each uses names of its own. It warms up meanwhile.
+
+    The space in its folder's name must not matter to any job.
+    """
+    part = LocalDataproc(tmp_path_factory.mktemp("data proc"))
     yield part
     assert part.stop() == 0
 

@@ -1,12 +1,21 @@
 """The command line of a job, and the words of a failed driver."""
 
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
 from localcloud.dataproc.driver_log import last_words
-from localcloud.dataproc.spark import Command, Site, Staged, command, driver_memory, environment
+from localcloud.dataproc.spark import (
+    Command,
+    Site,
+    Staged,
+    command,
+    driver_memory,
+    environment,
+    gs_properties,
+)
 
 GIB = 1 << 30
 SITE = Site(Path("/spark"), Path("/env/bin/python"), cores=2, memory=16 * GIB, buckets=Path("/buckets"))
@@ -59,6 +68,16 @@ def test_every_bucket_is_mounted() -> None:
         "spark.hadoop.fs.viewfs.mounttable.one.linkFallback": "rawlocal:///buckets/one",
         "spark.hadoop.fs.viewfs.mounttable.two.example.com.linkFallback": "rawlocal:///buckets/two.example.com",
     }
+
+
+def test_a_path_with_a_space_stays_whole() -> None:
+    properties = gs_properties(Path("/my files/100%"), ["one"])
+    assert properties["spark.hadoop.fs.viewfs.mounttable.one.linkFallback"] == (
+        "rawlocal:///my%20files/100%25/one"
+    )
+    option = "-XX:SharedArchiveFile=/my files/spark.jsa"
+    made = command(SITE, Staged("/job/main.py"), [], {}, {}, Path("/job"), [], jvm_options=[option])
+    assert option in shlex.split(properties_of(made)["spark.driver.defaultJavaOptions"])
 
 
 def test_files_and_arguments_keep_their_order() -> None:

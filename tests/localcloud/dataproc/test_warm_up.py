@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from google.cloud.dataproc_v1.types import JobStatus
 
-from localcloud.dataproc.class_archive import FOLDER
+from localcloud.dataproc.__main__ import _site
+from localcloud.dataproc.class_archive import ClassArchive
 
 SECONDS_TO_MAKE = 240
 MAIN = """
@@ -18,9 +19,10 @@ print("ARCHIVE", ".cache/spark/" in pathlib.Path(f"/proc/{os.getppid()}/maps").r
 
 
 def await_archive(log: Path) -> None:
-    """Until an archive is there under its final name."""
+    """Until the archive for this Java and this Spark is there under its final name."""
     deadline = time.monotonic() + SECONDS_TO_MAKE
-    while not list(FOLDER.glob("*.jsa")):
+    archive = ClassArchive(_site(log.parent))
+    while not archive.jvm_options():
         assert time.monotonic() < deadline, log.read_text()
         time.sleep(0.1)
 
