@@ -2,32 +2,44 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
-VENV   := .venv
-BIN    := $(VENV)/bin
-READY  := $(VENV)/.ready
-UV     := $(BIN)/uv --quiet
+VENV  := .venv
+BIN   := $(VENV)/bin
+UV    := $(BIN)/uv --quiet
+# Holds the path of the checkout that it was made in: a virtual environment does not survive a move.
+READY := $(VENV)/.ready
 UV_VERSION := 0.13.8
 
-# The first interpreter of a supported version; override with `make PYTHON=/path/to/python install`.
-PYTHON ?= $(shell for p in python3.12 python3.11 python3; do command -v $$p >/dev/null 2>&1 \
-	&& $$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 13))' 2>/dev/null && echo $$p && break; done)
+# The first interpreter of a supported version, rather one that can make a virtual environment; override with
+# `make PYTHON=/path/to/python install`.
+SUPPORTED := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 13))
+PYTHON ?= $(shell for check in 'import ensurepip; $(SUPPORTED)' '$(SUPPORTED)'; do for p in python3.12 python3.11 python3; do \
+	command -v $$p >/dev/null 2>&1 && $$p -c "$$check" 2>/dev/null && echo $$p && exit; done; done)
 
-.PHONY: help install demo test check render lock clean
+.PHONY: help install java demo test check render lock clean
+ifneq ($(shell cat $(READY) 2>/dev/null),$(CURDIR))
+.PHONY: $(READY)
+endif
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-install: $(READY) ## Make .venv with the locked environment and the landfall command, and see that Java is there
+install: $(READY) java ## Make .venv with the locked environment and the landfall command, and see that Java is there
+
+$(BIN)/uv:
+	@test -n "$(PYTHON)" || { echo "landfall needs Python 3.11 or 3.12; found neither python3.12, python3.11 nor such a python3. Install one, or name it: make PYTHON=/path/to/python install" >&2; exit 1; }
+	@rm -rf $(VENV) && $(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); echo "$(PYTHON) cannot make a virtual environment; on Debian and Ubuntu install its venv package, such as python3-venv or python3.12-venv, and run make again" >&2; exit 1; }
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
 
 $(READY): requirements.txt pyproject.toml
-	@test -n "$(PYTHON)" || { echo "landfall needs Python 3.11 or 3.12; found neither python3.12, python3.11 nor such a python3. Install one, or name it: make PYTHON=/path/to/python install" >&2; exit 1; }
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { echo "$(PYTHON) has no venv module; on Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
-	@test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+	@test ! -e $(READY) || test "$$(cat $(READY))" = "$(CURDIR)" || rm -rf $(VENV)
+	@$(MAKE) --no-print-directory $(BIN)/uv
 	@echo "installing the locked environment into $(VENV) (about a minute)"
 	@$(UV) pip sync --python $(BIN)/python requirements.txt
 	@$(UV) pip install --python $(BIN)/python --no-deps --editable .
+	@printf '%s' "$(CURDIR)" > $@
+
+java:
 	@./localcloud/ensure-java
-	@touch $@
 
 demo: install ## Three sample files, and one of them again, all the way to trusted tables
 	@PATH="$(CURDIR)/$(BIN):$$PATH" ./samples/demo
@@ -35,7 +47,7 @@ demo: install ## Three sample files, and one of them again, all the way to trust
 test: install ## All tests: units, SQL, emulators, and the whole chain end to end
 	@$(BIN)/python -m pytest $(TEST_ARGS)
 
-check: install ## ruff, mypy (strict) and the rendered files
+check: $(READY) ## ruff, mypy (strict) and the rendered files
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@MYPYPATH=functions/trigger_ingest $(BIN)/mypy functions/trigger_ingest
@@ -44,14 +56,15 @@ check: install ## ruff, mypy (strict) and the rendered files
 	@$(BIN)/mypy bigquery localcloud samples
 	@$(BIN)/python -m bigquery.renderer --check
 
-render: install ## Render the contracts: table schemas, procedures and pipeline.json beside each
+render: $(READY) ## Render the contracts: table schemas, procedures and pipeline.json beside each
 	@$(BIN)/python -m bigquery.renderer
 
-lock: install ## Resolve requirements.in into requirements.txt, with hashes, for Python 3.11 and 3.12
+lock: $(BIN)/uv ## Resolve requirements.in into requirements.txt, with hashes, for Python 3.11 and 3.12
 	@$(UV) pip compile --universal --python-version 3.11 --generate-hashes --custom-compile-command "make lock" \
 		requirements.in --output-file requirements.txt
 
-clean: ## Stop the local cloud and delete everything that make and landfall made
-	@test ! -x $(BIN)/landfall || env -u LANDFALL_HOME $(BIN)/landfall reset --yes
+clean: ## Stop this checkout's clouds and delete everything that make and landfall made in it
+	@for home in "$$LANDFALL_HOME" build/demo/cloud; do test ! -e "$$home/state.json" || LANDFALL_HOME="$$home" $(BIN)/landfall down; done
+	@test ! -e .landfall || env -u LANDFALL_HOME $(BIN)/landfall reset --yes
 	@rm -rf $(VENV) build .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -66,11 +66,6 @@ def test_the_header_is_the_contracts(dataset: str) -> None:
     assert DATASETS[dataset].HEADER.split(",") == columns
 
 
-@pytest.mark.parametrize("dataset", sorted(path.name for path in (ROOT / "bigquery/datasets").iterdir()))
-def test_every_dataset_has_a_sample(dataset: str) -> None:
-    assert dataset in DATASETS
-
-
 def fits(cell: str, column: dict[str, Any], null_tokens: list[str]) -> bool:
     if cell in null_tokens:
         return not column["required"]
