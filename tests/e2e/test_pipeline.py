@@ -136,6 +136,97 @@ def test_bad_rows_are_accounted_for_one_by_one(
         (42, "null_in_required"),
     ]
 
+    corrected = files / "comp_boss_corrected.csv"
+    assert "2 rejected rows" in cloud.run("rejects", "comp_boss", "--csv", str(corrected))
+    rest = lines[1].split(",", 1)[1]
+    exported = [lines[0], "C-99991,only two", f"NA,{rest}"]
+    assert corrected.read_text().splitlines() == exported
+    with corrected.with_name(f"{corrected.name}.reasons.csv").open(newline="") as stream:
+        beside = [
+            (row["record"], row["source_row"], row["code"], row["column"]) for row in csv.DictReader(stream)
+        ]
+    assert beside == [("1", "41", "ragged_row", ""), ("2", "42", "null_in_required", "component_id")]
+
+    corrected.write_text("\n".join([lines[0], f"C-99991,{rest}", f"C-99992,{rest}"]) + "\n")
+    cloud.run("drop", "--wait", str(corrected))
+    dropped["comp_boss"].append(corrected)
+    _assert_equals_oracle(cloud, "comp_boss", dropped["comp_boss"], files)
+
+
+def test_a_batch_with_too_many_bad_rows_is_refused_and_holds_up_nothing(
+    cloud: Cloud, dropped: dict[str, list[Path]], files: Path
+) -> None:
+    untidy = sample(files, "bill_of_materials", 8, seed=13, name="bill_of_materials_untidy.csv")
+    whole = untidy.read_text()
+    untidy.write_text(f"{whole}TA-99991,too,short\n")
+    output = cloud.run("drop", "--wait", str(untidy), exit_code=1)
+    assert "too_many_rejected_rows" in output
+    assert "1 of 9 rows of the batch were rejected" in output
+
+    (batch,) = cloud.query("SELECT batch_id, state, rows_merged FROM ops.batches WHERE state != 'succeeded'")
+    assert (batch["state"], int(batch["rows_merged"])) == ("rejected", 0)
+    shown = cloud.run("rejects", "bill_of_materials", "--batch", batch["batch_id"][:12])
+    assert "TA-99991,too,short" in shown
+    assert not cloud.query(
+        "SELECT 1 AS n FROM raw.bill_of_materials "
+        f"WHERE DATE(_ingested_at) >= '2000-01-01' AND _batch_id = '{batch['batch_id']}'"
+    )
+    _assert_equals_oracle(cloud, "bill_of_materials", dropped["bill_of_materials"], files)
+    (kept,) = [
+        blob
+        for blob in cloud.bucket("rejected").list_blobs(prefix="bill_of_materials/")
+        if not blob.name.endswith(".error.json")
+    ]
+    assert kept.download_as_bytes() == untidy.read_bytes()
+
+    untidy.write_text(whole)
+    cloud.run("drop", "--wait", str(untidy))
+    dropped["bill_of_materials"].append(untidy)
+    _assert_equals_oracle(cloud, "bill_of_materials", dropped["bill_of_materials"], files)
+
+    exports = cloud.exports()
+
+    def runs() -> list[str]:
+        url = f"{exports['AIRFLOW_API_URL']}/dags/ingest_bill_of_materials/dagRuns"
+        sign_in = {"Authorization": f"Bearer {exports['AIRFLOW_API_TOKEN']}"}
+        found = requests.get(url, headers=sign_in, timeout=30).json()["dag_runs"]
+        return sorted(run["state"] for run in found if run["dag_run_id"].startswith("bill_of_materials__"))
+
+    cloud.wait_for(
+        "the refused batch's run failed, and no other", lambda: set(runs()) == {"failed", "success"}
+    )
+    assert runs().count("failed") == 1
+
+
+def test_a_run_that_is_cleared_takes_what_is_pending_then(
+    cloud: Cloud, dropped: dict[str, list[Path]], files: Path
+) -> None:
+    """Its tasks remember the batch that they had before; nothing of that may pass for the new batch's."""
+    exports = cloud.exports()
+    sign_in = {"Authorization": f"Bearer {exports['AIRFLOW_API_TOKEN']}"}
+    dag = f"{exports['AIRFLOW_API_URL']}/dags/ingest_bill_of_materials"
+
+    def patch(change: dict[str, bool]) -> None:
+        requests.patch(dag, json=change, headers=sign_in, timeout=30).raise_for_status()
+
+    (first,) = cloud.query(
+        "SELECT run_id FROM ops.batches WHERE dataset = 'bill_of_materials' ORDER BY claimed_at LIMIT 1"
+    )
+    path = sample(files, "bill_of_materials", 70, seed=13, name="bill_of_materials_cleared.csv")
+    patch({"is_paused": True})
+    cloud.run("drop", str(path))
+    cleared = requests.post(
+        f"{dag}/dagRuns/{first['run_id']}/clear", json={"dry_run": False}, headers=sign_in, timeout=30
+    )
+    cleared.raise_for_status()
+    patch({"is_paused": False})
+    cloud.wait_for(
+        "the file that was pending is in the ledger",
+        lambda: bool(cloud.query(f"SELECT 1 AS n FROM ops.files WHERE source_uri LIKE '%{path.name}'")),
+    )
+    dropped["bill_of_materials"].append(path)
+    _assert_equals_oracle(cloud, "bill_of_materials", dropped["bill_of_materials"], files)
+
 
 def test_airflow_answers_a_burst_of_requests_for_runs(cloud: Cloud) -> None:
     """Its database here has one writer at a time: requests that write must not lock one another out."""
