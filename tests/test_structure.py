@@ -88,7 +88,9 @@ def test_the_lock_has_what_is_required_with_hashes() -> None:
 
 
 def test_make_alone_lists_every_target() -> None:
-    listed = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    listed = subprocess.run(
+        ["make", "--no-print-directory"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
     named = {line.split()[1] for line in listed.splitlines()}
     assert named == {"help", "install", "demo", "test", "check", "render", "lock", "clean"}
 
