@@ -75,7 +75,8 @@ def world() -> MemoryWorld:
 
 def test_the_result_of_another_batchs_call_is_never_taken(client: bigquery.Client) -> None:
     """A run that is cleared may come upon the job of the batch that it had before."""
-    job = client.query("SELECT 7 AS rows_merged", job_id=f"landfall_call_trusted_price_quote_{'a' * 32}_1")
+    job_id = f"landfall_call_trusted_price_quote_{'a' * 32}_1"
+    job = client.query("SELECT 7 AS rows_merged", job_id=job_id, job_retry=None)
     assert Warehouse(client).rows_merged(job.job_id, "a" * 32) == 7
     with pytest.raises(TerminalError, match=f"for batch {'b' * 32}, its id in the job's; found {job.job_id}"):
         Warehouse(client).rows_merged(job.job_id, "b" * 32)
