@@ -2,9 +2,18 @@
 
 import re
 
-from open_data_contract_standard.model import OpenDataContractStandard, SchemaObject, Server, Team
+from open_data_contract_standard.model import OpenDataContractStandard, SchemaObject, Team
 
-from bigquery.renderer import columns, custom_properties, document, layout
+from bigquery.renderer import (
+    columns,
+    custom_properties,
+    document,
+    file_format,
+    layout,
+    name_rules,
+    protection,
+    quality,
+)
 from bigquery.renderer.custom_properties import Found
 from bigquery.renderer.model import Compute, CsvFormat, Dataset, Retries
 from bigquery.renderer.problem import ContractError, Problems
@@ -24,7 +33,7 @@ def read(text: str, folder: str) -> Dataset:
     odcs = document.parse(text, problems)
     _check_head(odcs, folder, problems)
     custom = custom_properties.read(odcs.customProperties, "the contract", "", problems)
-    csv = _format(odcs, folder, problems)
+    csv = file_format.read(odcs, folder, problems)
     table = _table(odcs, problems)
     compute = _compute(custom.get("compute"), problems)
     retries = _retries(custom.get("retries"), problems)
@@ -47,12 +56,17 @@ def _dataset(
     path = "schema[0].properties"
     properties = table.properties or []
     custom = custom_properties.read(table.customProperties, "the table", "schema[0]", problems)
-    sound = columns.read(properties, csv.null_tokens, path, problems)
+    rules = name_rules.read(custom.get("nameRules"), problems)
+    sound = columns.read(properties, csv, rules, path, problems)
+    name_rules.check_use(rules, sound, problems)
+    protection.check_unknown_columns(sound, csv.unknown_columns, problems)
     by_name = {column.name: column for column in sound}
     mode = layout.read_mode(custom.get("mode"), "schema[0]", problems)
+    duplicate_keys = layout.read_duplicate_keys(custom.get("duplicateKeys"), problems)
     key = layout.read_key(properties, by_name, path, problems)
     partitioning = layout.read_partitioning(properties, by_name, path, problems)
     clustering = layout.read_clustering(custom.get("clustering"), properties, by_name, problems)
+    measured = quality.read(table, by_name, problems)
     if compute is None or retries is None:
         return None
     return Dataset(
@@ -64,9 +78,11 @@ def _dataset(
         mode=mode,
         columns=sound,
         key=key,
+        duplicate_keys=duplicate_keys,
         partitioning=partitioning,
         clustering=clustering,
         max_rejected_share=max_rejected_share,
+        quality=measured,
         compute=compute,
         retries=retries,
     )
@@ -137,45 +153,6 @@ def _table(odcs: OpenDataContractStandard, problems: Problems) -> SchemaObject:
     if not (table.description or "").strip():
         problems.add("schema[0].description", "a sentence", table.description, "say what the table holds")
     return table
-
-
-def _format(odcs: OpenDataContractStandard, folder: str, problems: Problems) -> CsvFormat:
-    landing = [(index, entry) for index, entry in enumerate(odcs.servers or []) if entry.server == "landing"]
-    if len(landing) != 1:
-        expected = "one server called landing, with the format of the files"
-        problems.add(
-            "servers", expected, f"{len(landing)} of them", "copy it from another dataset's contract"
-        )
-    index, server = (
-        landing[0]
-        if landing
-        else (0, Server(path=f"{folder}/", format="csv", encoding="UTF-8", delimiter=","))
-    )
-    path = f"servers[{index}]"
-    for field, wanted in {"path": f"{folder}/", "format": "csv", "encoding": "UTF-8"}.items():
-        if getattr(server, field) != wanted:
-            problems.add(f"{path}.{field}", wanted, getattr(server, field), f"write {wanted}")
-    custom = custom_properties.read(server.customProperties, "the landing server", path, problems)
-    tokens = custom_properties.texts(custom["nullTokens"], problems) if "nullTokens" in custom else ("",)
-    csv = CsvFormat(
-        delimiter=_character(Found(server.delimiter, f"{path}.delimiter"), problems),
-        quote=_character(custom.get("quote", Found('"', path)), problems),
-        encoding="UTF-8",
-        null_tokens=tokens,
-    )
-    if csv.delimiter == csv.quote:
-        problems.add(f"{path}.delimiter", "another character than quote", csv.delimiter, "write another one")
-    return csv
-
-
-def _character(found: Found, problems: Problems) -> str:
-    value = found.value
-    if not isinstance(value, str) or len(value) != 1 or not value.isascii() or value in "\r\n\0":
-        problems.add(
-            found.path, "one ASCII character other than a line break", value, 'write one, such as ","'
-        )
-        return ""
-    return value
 
 
 def _share(found: Found | None, problems: Problems) -> float:

@@ -19,15 +19,25 @@ RECOGNISED: Mapping[str, Mapping[str, str]] = {
     "the landing server": {
         "nullTokens": "texts that mean null",
         "quote": "the character that encloses a field",
+        "escape": "the character that makes the next one data",
+        "header": "whether the first record names the columns",
+        "unknownColumns": "what becomes of columns that the contract does not name",
+        "maxTextBytes": "the largest text that a packed file may hold",
     },
     "the table": {
         "mode": "how trusted is kept",
         "clustering": "columns that trusted is clustered by",
+        "duplicateKeys": "what becomes of a key that a file holds more than once",
+        "nameRules": "how the values of columns with a word in their name are written",
     },
     "the column": {
         "formats": "how a date or a time is written in the files",
         "trueTokens": "texts that mean true",
         "falseTokens": "texts that mean false",
+        "decimalSeparator": "the character before the decimals",
+        "groupSeparator": "the character between thousands",
+        "header": "the column's name in the files",
+        "protection": "what becomes of a personal value",
         "partitionGranularity": "width of trusted's partitions",
     },
 }
@@ -74,6 +84,14 @@ def texts(found: Found, problems: Problems) -> tuple[str, ...]:
     return tuple(dict.fromkeys(value))
 
 
+def choice(found: Found | None, default: str, choices: Sequence[str], problems: Problems) -> str:
+    """One of the words in `choices`; the default where the property is absent or, as noted, another word."""
+    if found is None or found.value in choices:
+        return found.value if found else default
+    problems.add(found.path, f"one of {', '.join(choices)}", found.value, _nearest(found.value, choices))
+    return default
+
+
 def whole_number(minimum: int) -> Callable[[object], str | None]:
     """A check that answers what was expected where a value is not a whole number of at least `minimum`."""
 
@@ -100,9 +118,7 @@ def record(
     before = len(problems.found)
     for field in found.value:
         if field not in checks:
-            problems.add(
-                f"{found.path}.{field}", f"one of {wanted}", field, _nearest(str(field), list(checks))
-            )
+            problems.add(f"{found.path}.{field}", f"one of {wanted}", field, _nearest(field, list(checks)))
     for field, check in checks.items():
         expected = check(found.value.get(field))
         if expected:
@@ -115,12 +131,14 @@ def record(
 def _remedy(name: str, scope: str) -> str:
     if name.lower() in {"key", "keys", "primarykey", "businesskey"}:
         return "a key is made of columns: mark each with primaryKey: true and its primaryKeyPosition"
+    if name.lower() in {"validvalues", "allowedvalues"}:
+        return "write the column's field enum, which the standard has for it: a list of {value: …}"
     elsewhere = [place for place, names in RECOGNISED.items() if name in names and place != scope]
     if elsewhere:
         return f"move it to the custom properties of {elsewhere[0]}"
     return _nearest(name, list(RECOGNISED[scope]))
 
 
-def _nearest(name: str, candidates: list[str]) -> str:
-    near = difflib.get_close_matches(name, candidates, 1)
+def _nearest(name: object, candidates: Sequence[str]) -> str:
+    near = difflib.get_close_matches(str(name), candidates, 1)
     return f"write {near[0]}" if near else "remove it"

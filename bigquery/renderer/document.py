@@ -45,6 +45,10 @@ def _tree(text: str, problems: Problems) -> dict[str, Any]:
     except yaml.YAMLError as error:
         problems.add("(file)", "YAML", " ".join(str(error).split()), "mend the YAML at that line")
         raise ContractError(problems.found) from error
+    except ValueError as error:
+        remedy = "put it between quotes where it is a text, and mend it where it is a day"
+        problems.add("(file)", "YAML with days that exist", str(error), remedy)
+        raise ContractError(problems.found) from error
     if not isinstance(tree, dict):
         problems.add(
             "(file)",

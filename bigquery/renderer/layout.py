@@ -4,12 +4,13 @@ from collections.abc import Mapping, Sequence
 
 from open_data_contract_standard.model import SchemaProperty
 
-from bigquery.renderer import custom_properties
+from bigquery.renderer import custom_properties, protection
 from bigquery.renderer.custom_properties import Found
 from bigquery.renderer.model import Column, Partitioning
 from bigquery.renderer.problem import Problems
 
 MODES = ("merge",)
+DUPLICATE_KEYS = ("keep_last", "reject")
 
 _MOST_CLUSTERING = 4
 _GRANULARITIES = {
@@ -26,6 +27,11 @@ def read_mode(found: Found | None, path: str, problems: Problems) -> str:
         place = found.path if found else f"{path}.customProperties"
         problems.add(place, "the property mode, one of " + ", ".join(MODES), value, "write merge")
     return MODES[0]
+
+
+def read_duplicate_keys(found: Found | None, problems: Problems) -> str:
+    """What becomes of a key that a file holds more than once: `keep_last` where the property is absent."""
+    return custom_properties.choice(found, DUPLICATE_KEYS[0], DUPLICATE_KEYS, problems)
 
 
 def read_key(
@@ -65,6 +71,8 @@ def _check_key_column(entry: SchemaProperty, column: Column | None, path: str, p
         problems.add(
             f"{path}.physicalType", expected, "FLOAT64", "write NUMERIC, or leave the column out of the key"
         )
+    if column:
+        protection.check_key(column, path, problems)
 
 
 def read_partitioning(
@@ -151,4 +159,6 @@ def read_clustering(
             problems.add(
                 here, "a column that BigQuery can cluster by", f"{name} FLOAT64", "make it a NUMERIC"
             )
+        elif name in columns:
+            protection.check_clustering(columns[name], here, problems)
     return names

@@ -23,5 +23,12 @@ LINEAGE = (
     Column("_ingested_at", "TIMESTAMP", "When the batch was claimed; the partition of raw.", required=True),
 )
 
+# In raw alone, before those of lineage, where the contract's unknownColumns is rescue.
+RESCUED = Column(
+    "_rescued",
+    "STRING",
+    "Columns of the file that the contract does not name: a JSON object of name and text; null without any.",
+)
+
 # A total order: whatever the order of arrival, exactly one source of a key is the newest.
 NEWEST_FIRST = ("_source_created_at", "_source_generation", "_source_row", "_source_uri")

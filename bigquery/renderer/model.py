@@ -2,35 +2,110 @@
 
 from dataclasses import dataclass
 
+# The ways in which values of a personal column are protected before anything is written.
+DROP, MASK, HASH, TOKENISE = "drop", "mask", "hash", "tokenise"
+
+
+@dataclass(frozen=True)
+class Notation:
+    """How the values of a column are written in the files; empty where its type or the usual way says it."""
+
+    formats: tuple[str, ...] = ()
+    true_tokens: tuple[str, ...] = ()
+    false_tokens: tuple[str, ...] = ()
+    decimal_separator: str = ""
+    group_separator: str = ""
+
+
+@dataclass(frozen=True)
+class Constraints:
+    """What a value must be beyond its type.
+
+    Limits are texts in the canonical form of the column's type (`12.5`, `2024-12-31`), lengths are counted in
+    characters, the pattern is one of RE2 and is meant for the whole value.
+    """
+
+    minimum: str | None = None
+    maximum: str | None = None
+    exclusive_minimum: str | None = None
+    exclusive_maximum: str | None = None
+    min_length: int | None = None
+    max_length: int | None = None
+    pattern: str | None = None
+    valid_values: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Protection:
+    """What becomes of a personal value; `keep_last` characters stay readable where the method is mask."""
+
+    method: str
+    keep_last: int = 0
+
 
 @dataclass(frozen=True)
 class Column:
     """One column of the files and of both tables.
 
-    `type` is a BigQuery type without parameters. `precision` and `scale` are set for NUMERIC and BIGNUMERIC
-    only; `parameterised` says whether BigQuery is to hold them (a plain NUMERIC is (38, 9) by nature).
+    `header` is its name in the files. `type` is a BigQuery type without parameters. `precision` and `scale`
+    are set for NUMERIC and BIGNUMERIC only; `parameterised` says whether BigQuery is to hold them (a plain
+    NUMERIC is (38, 9) by nature). `protection` is set where the column is personal.
     """
 
     name: str
     type: str
     description: str
     required: bool = False
+    header: str = ""
     precision: int | None = None
     scale: int | None = None
     parameterised: bool = False
-    formats: tuple[str, ...] = ()
-    true_tokens: tuple[str, ...] = ()
-    false_tokens: tuple[str, ...] = ()
+    notation: Notation = Notation()
+    constraints: Constraints = Constraints()
+    protection: Protection | None = None
+
+    @property
+    def kept(self) -> bool:
+        """Whether the tables have the column: a dropped one is checked in the files and goes no further."""
+        return self.protection is None or self.protection.method != DROP
 
 
 @dataclass(frozen=True)
 class CsvFormat:
-    """The dialect of the dataset's files."""
+    """The dialect of the dataset's files.
+
+    `escape` is empty where a quote is only ever doubled. `unknown_columns` says what becomes of columns that
+    the contract does not name, `max_text_bytes` how large the text of a packed file may be.
+    """
 
     delimiter: str
     quote: str
+    escape: str
     encoding: str
+    header: bool
     null_tokens: tuple[str, ...]
+    unknown_columns: str
+    max_text_bytes: int
+
+
+@dataclass(frozen=True)
+class QualityRule:
+    """A measure of a batch's accepted rows and the bounds that it must keep.
+
+    `columns` are those measured, none for a count of rows; `valid_values` or `pattern` say which values are
+    no invalid ones. `threshold` is one number, or two where the operator is a between. A rule that is broken
+    refuses the batch where `severity` is fail, and is recorded where it is warn.
+    """
+
+    name: str
+    metric: str
+    columns: tuple[str, ...]
+    operator: str
+    threshold: tuple[int | float, ...]
+    unit: str
+    severity: str
+    valid_values: tuple[str, ...] = ()
+    pattern: str | None = None
 
 
 @dataclass(frozen=True)
@@ -64,8 +139,8 @@ class Retries:
 class Dataset:
     """All that the rendered files say about a dataset.
 
-    `key` names columns, in order. A batch of which more than `max_rejected_share` (0 to 1) of the rows are
-    rejected is refused.
+    `key` names columns, in order. `duplicate_keys` says what becomes of a key that a file holds more than
+    once. A batch of which more than `max_rejected_share` (0 to 1) of the rows are rejected is refused.
     """
 
     name: str
@@ -76,9 +151,11 @@ class Dataset:
     mode: str
     columns: tuple[Column, ...]
     key: tuple[str, ...]
+    duplicate_keys: str
     partitioning: Partitioning | None
     clustering: tuple[str, ...]
     max_rejected_share: float
+    quality: tuple[QualityRule, ...]
     compute: Compute
     retries: Retries
 
@@ -95,9 +172,18 @@ class Dataset:
         return f"ops.sp_trusted_{self.name}"
 
     @property
+    def replay_procedure(self) -> str:
+        return f"ops.sp_replay_{self.name}"
+
+    @property
+    def kept(self) -> tuple[Column, ...]:
+        """The columns that the tables have."""
+        return tuple(column for column in self.columns if column.kept)
+
+    @property
     def required(self) -> tuple[str, ...]:
-        """Names of the columns that hold a value in every row."""
-        return tuple(column.name for column in self.columns if column.required)
+        """Names of the tables' columns that hold a value in every row."""
+        return tuple(column.name for column in self.kept if column.required)
 
     def column(self, name: str) -> Column:
         """The column of that name; KeyError where there is none."""

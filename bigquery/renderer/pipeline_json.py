@@ -4,9 +4,9 @@ import json
 from dataclasses import asdict
 from typing import Any
 
-from bigquery.renderer.model import Column, Dataset
+from bigquery.renderer.model import MASK, Column, Dataset, Protection, QualityRule
 
-VERSION = 1
+VERSION = 2
 
 
 def render(dataset: Dataset) -> str:
@@ -25,6 +25,7 @@ def _document(dataset: Dataset) -> dict[str, Any]:
         "mode": dataset.mode,
         "columns": [_column(column) for column in dataset.columns],
         "key": list(dataset.key),
+        "duplicate_keys": dataset.duplicate_keys,
         "raw": {
             "table": dataset.raw_table,
             "description": f"Rows as they arrived, every batch: {dataset.description}",
@@ -38,7 +39,9 @@ def _document(dataset: Dataset) -> dict[str, Any]:
             "clustering": list(dataset.clustering),
         },
         "procedure": dataset.procedure,
+        "replay_procedure": dataset.replay_procedure,
         "max_rejected_share": dataset.max_rejected_share,
+        "quality": [_quality(rule) for rule in dataset.quality],
         "compute": asdict(dataset.compute),
         "retries": asdict(dataset.retries),
     }
@@ -50,24 +53,51 @@ def _format(dataset: Dataset) -> dict[str, Any]:
         "type": "csv",
         "delimiter": csv.delimiter,
         "quote": csv.quote,
-        # RFC 4180: a quote within a field is doubled.
-        "escape": csv.quote,
+        **({"escape": csv.escape} if csv.escape else {}),
         "encoding": csv.encoding,
-        "header": True,
+        "header": csv.header,
         "null_tokens": list(csv.null_tokens),
+        "unknown_columns": csv.unknown_columns,
+        "max_text_bytes": csv.max_text_bytes,
     }
 
 
 def _column(column: Column) -> dict[str, Any]:
-    entry: dict[str, Any] = {"name": column.name, "type": column.type}
+    entry: dict[str, Any] = {"name": column.name}
+    if column.header != column.name:
+        entry["header"] = column.header
+    entry["type"] = column.type
     if column.precision is not None:
         entry |= {"precision": column.precision, "scale": column.scale}
     entry["required"] = column.required
-    if column.formats:
-        entry["formats"] = list(column.formats)
-    if column.true_tokens:
-        entry |= {"true_tokens": list(column.true_tokens), "false_tokens": list(column.false_tokens)}
+    entry |= _set(asdict(column.notation))
+    entry |= _set(asdict(column.constraints))
+    if column.protection:
+        entry["protection"] = _protection(column.protection)
     return entry
+
+
+def _set(fields: dict[str, Any]) -> dict[str, Any]:
+    """Those of the fields that say something; a length of 0 does."""
+    return {name: value for name, value in fields.items() if value is not None and value not in ("", ())}
+
+
+def _protection(protection: Protection) -> dict[str, Any]:
+    kept = {"keep_last": protection.keep_last} if protection.method == MASK else {}
+    return {"method": protection.method, **kept}
+
+
+def _quality(rule: QualityRule) -> dict[str, Any]:
+    return {
+        "rule": rule.name,
+        "metric": rule.metric,
+        "columns": list(rule.columns),
+        **_set({"valid_values": rule.valid_values, "pattern": rule.pattern}),
+        "operator": rule.operator,
+        "threshold": list(rule.threshold),
+        "unit": rule.unit,
+        "severity": rule.severity,
+    }
 
 
 def _partitioning(dataset: Dataset) -> dict[str, Any] | None:

@@ -29,8 +29,13 @@ class Problems:
     found: list[Problem] = field(default_factory=list)
 
     def add(self, path: str, expected: str, found: object, remedy: str) -> None:
-        """Note one problem; `found` is shown as written, or as `nothing` where it is missing."""
-        self.found.append(Problem(path, expected, shown(found), remedy))
+        """Note one problem, once however many columns meet it.
+
+        `found` is shown as written, or as `nothing` where it is missing.
+        """
+        problem = Problem(path, expected, shown(found), remedy)
+        if problem not in self.found:
+            self.found.append(problem)
 
 
 class ContractError(Exception):
@@ -51,4 +56,4 @@ def shown(value: object) -> str:
     """How a value found in a contract is written in a message."""
     if value is None:
         return "nothing"
-    return value if isinstance(value, str) and " " in value else repr(value)
+    return value if isinstance(value, str) and " " in value.strip() else repr(value)

@@ -1,4 +1,4 @@
-"""Google's own SQL front end, over a catalog made from the rendered schemas."""
+"""Google's own SQL front end over a catalog made from the rendered schemas, and a local BigQuery."""
 
 import json
 import os
@@ -14,6 +14,8 @@ import zetasql.core.wasm_client as wasm_client
 from wasmtime import Module, WasmtimeError
 from zetasql import types
 from zetasql.api import Analyzer, CatalogBuilder, Parser, TableBuilder, TypeFactory
+
+from tests.bigquery.world import Warehouse, start
 
 ROOT = Path(__file__).parents[2]
 
@@ -120,6 +122,8 @@ def _field_type(field: Mapping[str, Any]) -> Any:
 
 
 def _type(name: str) -> Any:
+    if name.startswith("ARRAY<"):
+        return TypeFactory.create_array_type(_type(name.removeprefix("ARRAY<").removesuffix(">")))
     return TypeFactory.create_simple_type(KINDS[name])
 
 
@@ -170,16 +174,29 @@ def front_end(compiled_front_end: type[FrontEnd], rendered_tables: dict[str, Sch
 
 
 @pytest.fixture(scope="session")
+def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warehouse]:
+    """A local BigQuery with the rendered tables and procedures."""
+    with start(tmp_path_factory.mktemp("procedures")) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
 def contract_text() -> Any:
     """Writes a contract of a dataset with the given columns, like those of the project in all else."""
 
-    def write(name: str, properties: list[dict[str, Any]], **custom: Any) -> str:
+    def write(
+        name: str,
+        properties: list[dict[str, Any]],
+        server: dict[str, Any] | None = None,
+        quality: list[dict[str, Any]] | None = None,
+        **custom: Any,
+    ) -> str:
         contract = yaml.safe_load((ROOT / "bigquery/datasets/comp_boss/contract.yaml").read_text())
         contract["name"] = contract["schema"][0]["name"] = name
-        contract["servers"][0]["path"] = f"{name}/"
-        contract["schema"][0]["customProperties"] = [
-            {"property": key, "value": value} for key, value in ({"mode": "merge"} | custom).items()
-        ]
+        landing = {"path": f"{name}/", "customProperties": _listed({"nullTokens": ["", "NA"]})}
+        contract["servers"][0] |= landing | (server or {})
+        contract["schema"][0]["customProperties"] = _listed({"mode": "merge"} | custom)
+        contract["schema"][0]["quality"] = quality
         contract["schema"][0]["properties"] = [_completed(entry) for entry in properties]
         return yaml.safe_dump(contract, sort_keys=False)
 
@@ -208,8 +225,13 @@ CUSTOM = {
 def _completed(entry: dict[str, Any]) -> dict[str, Any]:
     kind = entry["physicalType"].partition("(")[0]
     custom = CUSTOM.get(kind, {}) | entry.get("custom", {})
-    column = {key: value for key, value in entry.items() if key != "custom"}
-    column |= {"logicalType": LOGICAL[kind], "classification": "internal", "description": "A column."}
+    usual = {"logicalType": LOGICAL[kind], "classification": "internal", "description": "A column."}
+    column = usual | {key: value for key, value in entry.items() if key != "custom"}
     if custom:
-        column["customProperties"] = [{"property": key, "value": value} for key, value in custom.items()]
+        column["customProperties"] = _listed(custom)
     return column
+
+
+def _listed(custom: dict[str, Any]) -> list[dict[str, Any]]:
+    """Custom properties as a contract writes them; None leaves a usual one out."""
+    return [{"property": key, "value": value} for key, value in custom.items() if value is not None]

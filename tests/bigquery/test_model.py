@@ -1,6 +1,8 @@
 """What a contract's words become in the files that are rendered from it."""
 
 import json
+from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -9,6 +11,7 @@ import yaml
 from bigquery.renderer import column_type
 from bigquery.renderer.problem import Problems
 from bigquery.renderer.rendering import render
+from landfall_spark.pipeline import parse_pipeline
 
 KEY = {"name": "id", "physicalType": "INT64", "required": True, "primaryKey": True, "primaryKeyPosition": 1}
 
@@ -67,9 +70,13 @@ def test_the_pipeline_says_what_a_reader_of_files_needs(contract_text: Any) -> N
             "mode",
             "columns",
             "key",
+            "duplicate_keys",
         ),
-        *("raw", "trusted", "procedure", "max_rejected_share", "compute", "retries"),
+        *("raw", "trusted", "procedure", "replay_procedure"),
+        *("max_rejected_share", "quality", "compute", "retries"),
     ]
+    assert pipeline["version"] == 2
+    assert pipeline["replay_procedure"] == "ops.sp_replay_orders"
     assert pipeline["columns"] == [
         {"name": "day", "type": "DATE", "required": True, "formats": ["%Y-%m-%d"]},
         {"name": "id", "type": "INT64", "required": True},
@@ -137,3 +144,249 @@ def test_a_column_named_by_a_word_of_sql_is_quoted(name: str, written: str, cont
     procedure = render(contract_text("orders", columns), "orders")["procedure.sql"]
     assert f"{written} = _new.{written}" in procedure
     assert f"OR {written} IS NULL" in procedure
+
+
+EMAIL = {"name": "email", "physicalType": "STRING", "classification": "personal"}
+
+
+def dialect(**custom: Any) -> dict[str, Any]:
+    return {"customProperties": [{"property": name, "value": value} for name, value in custom.items()]}
+
+
+def pipeline_of(text: str) -> Any:
+    return json.loads(render(text, "orders")["pipeline.json"])
+
+
+def test_the_dialect_is_the_contracts_and_the_usual_one_where_it_says_nothing(contract_text: Any) -> None:
+    usual = {
+        "type": "csv",
+        "delimiter": ",",
+        "quote": '"',
+        "encoding": "UTF-8",
+        "header": True,
+        "null_tokens": [""],
+        "unknown_columns": "reject",
+        "max_text_bytes": 17179869184,
+    }
+    plain = pipeline_of(contract_text("orders", [KEY], server={"customProperties": []}))
+    assert plain["format"] == usual
+    assert plain["duplicate_keys"] == "keep_last"
+
+    server = {"delimiter": ";", "encoding": "windows-1252"} | dialect(
+        quote="'", escape="\\", unknownColumns="evolve", nullTokens=["-"], maxTextBytes=1000
+    )
+    told = pipeline_of(contract_text("orders", [KEY], server=server, duplicateKeys="reject"))
+    assert told["format"] == usual | {
+        "delimiter": ";",
+        "quote": "'",
+        "escape": "\\",
+        "encoding": "windows-1252",
+        "null_tokens": ["-"],
+        "unknown_columns": "evolve",
+        "max_text_bytes": 1000,
+    }
+    assert told["duplicate_keys"] == "reject"
+    headless = pipeline_of(contract_text("orders", [KEY], server=dialect(header=False)))
+    assert headless["format"]["header"] is False
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "rendered"),
+    [
+        (
+            "INT64",
+            {"minimum": -5, "maximum": 9007199254740993},
+            {"minimum": "-5", "maximum": "9007199254740993"},
+        ),
+        (
+            "NUMERIC(9, 2)",
+            {"exclusiveMinimum": 0, "maximum": 12.5},
+            {"maximum": "12.5", "exclusive_minimum": "0"},
+        ),
+        ("NUMERIC", {"minimum": 1e-9}, {"minimum": "0.000000001"}),
+        ("FLOAT64", {"exclusiveMaximum": 100.0}, {"exclusive_maximum": "100"}),
+        ("DATE", {"minimum": "2024-12-31"}, {"minimum": "2024-12-31"}),
+        ("DATETIME", {"maximum": "2024-12-31 23:59:59"}, {"maximum": "2024-12-31T23:59:59"}),
+        ("TIMESTAMP", {"maximum": "2024-12-31T21:00:00-03:00"}, {"maximum": "2025-01-01T00:00:00+00:00"}),
+        ("STRING", {"minLength": 0, "maxLength": 9}, {"min_length": 0, "max_length": 9}),
+        ("STRING", {"pattern": "[A-Z]{2}"}, {"pattern": "[A-Z]{2}"}),
+    ],
+)
+def test_what_a_value_must_be_is_told_in_the_form_of_its_type(
+    kind: str, options: dict[str, Any], rendered: dict[str, Any], contract_text: Any
+) -> None:
+    column = {"name": "told", "physicalType": kind, "logicalTypeOptions": options}
+    found = pipeline_of(contract_text("orders", [KEY, column]))["columns"][1]
+    plain = {"name", "type", "required", "precision", "scale", "formats"}
+    assert {name: value for name, value in found.items() if name not in plain} == rendered
+
+
+def test_a_column_keeps_its_name_in_the_files_and_the_values_that_it_may_have(contract_text: Any) -> None:
+    column = {"name": "status", "physicalType": "STRING", "custom": {"header": "Situação (atual)"}}
+    values = [{"value": "aberto"}, {"value": "pago", "description": "Nothing is due."}]
+    (_, found) = pipeline_of(contract_text("orders", [KEY, column | {"enum": values}]))["columns"]
+    assert found["header"] == "Situação (atual)"
+    assert found["valid_values"] == ["aberto", "pago"]
+
+
+def test_a_rule_by_name_gives_a_family_of_columns_what_their_types_take(contract_text: Any) -> None:
+    both = ["%d/%m/%Y", "%d/%m/%Y %H:%M"]
+    columns = [
+        KEY,
+        {"name": "data_pedido", "physicalType": "DATE", "custom": {"formats": None}},
+        {
+            "name": "paid_at",
+            "physicalType": "DATETIME",
+            "custom": {"formats": None, "header": "DATA Pagamento"},
+        },
+        {"name": "data_entrega", "physicalType": "DATE", "custom": {"formats": ["%Y%m%d"]}},
+        {"name": "valor", "physicalType": "NUMERIC", "custom": {"groupSeparator": " "}},
+        {"name": "pieces", "physicalType": "INT64"},
+        {"name": "valor_texto", "physicalType": "STRING"},
+    ]
+    rules = [
+        {"contains": ["data"], "formats": both},
+        {"contains": ["VALOR", "preço"], "decimalSeparator": ",", "groupSeparator": "."},
+        {"contains": ["valor"], "decimalSeparator": "."},
+    ]
+    pipeline = pipeline_of(contract_text("orders", columns, nameRules=rules))
+    found = {column["name"]: column for column in pipeline["columns"]}
+    assert found["data_pedido"]["formats"] == both[:1]
+    assert found["paid_at"]["formats"] == both[1:]
+    assert found["data_entrega"]["formats"] == ["%Y%m%d"], "a column's own property wins"
+    valor = found["valor"]
+    assert (valor["decimal_separator"], valor["group_separator"]) == (",", " "), "the first rule wins"
+    assert "decimal_separator" not in found["pieces"]
+    assert set(found["valor_texto"]) == {"name", "type", "required"}
+
+
+@pytest.mark.parametrize(
+    ("protection", "rendered", "described"),
+    [
+        ({"method": "hash"}, {"method": "hash"}, "the SHA-256 of the value"),
+        ({"method": "tokenise"}, {"method": "tokenise"}, "the HMAC-SHA-256 of the value with a secret key"),
+        ({"method": "mask"}, {"method": "mask", "keep_last": 0}, "masked, as ***."),
+        (
+            {"method": "mask", "keepLast": 4},
+            {"method": "mask", "keep_last": 4},
+            "*** and the last 4 characters",
+        ),
+    ],
+)
+def test_a_personal_column_is_a_text_that_the_schemas_say_is_protected(
+    protection: dict[str, Any], rendered: dict[str, Any], described: str, contract_text: Any
+) -> None:
+    files = render(contract_text("orders", [KEY, EMAIL | {"custom": {"protection": protection}}]), "orders")
+    assert json.loads(files["pipeline.json"])["columns"][1]["protection"] == rendered
+    for layer in ("raw", "trusted"):
+        field = json.loads(files[f"{layer}.schema.json"])[1]
+        assert field["type"] == "STRING"
+        assert field["description"].startswith("A column. Personal: ")
+        assert described in field["description"]
+
+
+def test_a_dropped_column_is_read_and_goes_no_further(contract_text: Any) -> None:
+    born = {"name": "born_on", "physicalType": "DATE", "classification": "personal", "required": True}
+    born |= {"custom": {"protection": {"method": "drop"}}}
+    files = render(contract_text("orders", [KEY, born]), "orders")
+    dropped = json.loads(files.pop("pipeline.json"))["columns"][1]
+    assert dropped["protection"] == {"method": "drop"}
+    assert dropped["required"] is True
+    assert not [name for name, text in files.items() if "born_on" in text]
+
+
+@pytest.mark.parametrize("mode", ["reject", "ignore", "rescue", "evolve"])
+def test_only_raw_and_only_where_they_are_rescued_has_a_place_for_unknown_columns(
+    mode: str, contract_text: Any
+) -> None:
+    files = render(contract_text("orders", [KEY], server=dialect(unknownColumns=mode)), "orders")
+    raw = [field["name"] for field in json.loads(files["raw.schema.json"])]
+    assert raw[1] == ("_rescued" if mode == "rescue" else "_batch_id")
+    assert not [
+        name for name in ("trusted.schema.json", "procedure.sql", "replay.sql") if "_rescued" in files[name]
+    ]
+
+
+def test_a_quality_rule_is_told_with_its_columns_its_bounds_and_what_it_means(contract_text: Any) -> None:
+    state = {"name": "state", "physicalType": "STRING"}
+    state["quality"] = [
+        {
+            "name": "few_empty",
+            "metric": "nullValues",
+            "mustBeLessThan": 20,
+            "unit": "percent",
+            "severity": "warning",
+        },
+        {
+            "name": "known",
+            "metric": "invalidValues",
+            "arguments": {"validValues": ["A"]},
+            "mustBe": 0,
+            "severity": "error",
+        },
+        {
+            "name": "shaped",
+            "metric": "invalidValues",
+            "arguments": {"pattern": "A+"},
+            "mustBe": 0,
+            "severity": "error",
+        },
+        {"name": "explained", "type": "text", "description": "Nothing measures this."},
+    ]
+    table = [
+        {"name": "rows", "metric": "rowCount", "mustBeBetween": [1, 9], "severity": "error"},
+        {"name": "pairs", "metric": "duplicateValues", "arguments": {"properties": ["id", "state"]}}
+        | {"mustBe": 0, "severity": "error"},
+    ]
+    error = {"operator": "mustBe", "threshold": [0], "unit": "rows", "severity": "fail"}
+    assert pipeline_of(contract_text("orders", [KEY, state], quality=table))["quality"] == [
+        {"rule": "rows", "metric": "rowCount", "columns": []}
+        | error
+        | {"operator": "mustBeBetween", "threshold": [1, 9]},
+        {"rule": "pairs", "metric": "duplicateValues", "columns": ["id", "state"]} | error,
+        {"rule": "few_empty", "metric": "nullValues", "columns": ["state"], "operator": "mustBeLessThan"}
+        | {"threshold": [20], "unit": "percent", "severity": "warn"},
+        {"rule": "known", "metric": "invalidValues", "columns": ["state"], "valid_values": ["A"]} | error,
+        {"rule": "shaped", "metric": "invalidValues", "columns": ["state"], "pattern": "A+"} | error,
+    ]
+
+
+def test_the_job_reads_all_that_a_contract_may_say_as_it_is_meant(contract_text: Any) -> None:
+    rule = {"name": "known", "metric": "invalidValues", "arguments": {"pattern": "A+"}}
+    columns = [
+        KEY | {"logicalTypeOptions": {"minimum": 1}},
+        EMAIL | {"custom": {"protection": {"method": "mask", "keepLast": 4}, "header": "E-mail"}},
+        {
+            "name": "state",
+            "physicalType": "STRING",
+            "enum": [{"value": "A"}],
+            "logicalTypeOptions": {"maxLength": 1},
+        }
+        | {"quality": [rule | {"mustBeBetween": [0, 2.5], "unit": "percent", "severity": "warning"}]},
+        {"name": "valor", "physicalType": "NUMERIC(9, 2)", "logicalTypeOptions": {"exclusiveMaximum": 12.5}},
+        {"name": "paid_at", "physicalType": "TIMESTAMP"}
+        | {"logicalTypeOptions": {"minimum": "2024-01-01T00:00:00Z"}},
+    ]
+    rules = [{"contains": ["valor"], "decimalSeparator": ",", "groupSeparator": "."}]
+    server = {"encoding": "ISO-8859-1"} | dialect(escape="\\", unknownColumns="ignore")
+    text = contract_text("orders", columns, server=server, nameRules=rules, duplicateKeys="reject")
+
+    contract = parse_pipeline(render(text, "orders")["pipeline.json"], "pipeline.json")
+
+    assert (contract.key, contract.duplicate_keys) == (("id",), "reject")
+    assert (contract.format.encoding, contract.format.escape) == ("ISO-8859-1", "\\")
+    assert contract.header == ["id", "E-mail", "state", "valor", "paid_at"]
+    number, email, state, valor, paid_at = contract.columns
+    assert number.minimum == 1
+    assert email.protection
+    assert (email.protection.method, email.protection.keep_last) == ("mask", 4)
+    assert (state.valid_values, state.max_length) == (("A",), 1)
+    assert (valor.exclusive_maximum, valor.decimal_separator, valor.group_separator) == (
+        Decimal("12.5"),
+        ",",
+        ".",
+    )
+    assert paid_at.minimum == datetime(2024, 1, 1, tzinfo=UTC)
+    (known,) = contract.quality
+    assert (known.name, known.columns, known.pattern) == ("known", ("state",), "A+")
+    assert (known.threshold, known.unit, known.severity) == ((0, 2.5), "percent", "warn")

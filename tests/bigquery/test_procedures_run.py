@@ -1,184 +1,32 @@
 """The rendered procedures at work on the local BigQuery: what trusted holds after batches in any order."""
 
-import json
 import random
-import socket
-import subprocess
-import sys
-import threading
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 from google.api_core.exceptions import BadRequest
-from google.cloud import bigquery
 
-from localcloud import warehouse
-
-ROOT = Path(__file__).parents[2]
-PROJECT = "landfall-test"
-LOCATION = "us-central1"
-NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
-TODAY = NOON.date()
-
-Row = dict[str, Any]
-
-
-@dataclass
-class Warehouse:
-    """The local BigQuery with the rendered tables and procedures, and the folder of its lake bucket."""
-
-    client: bigquery.Client
-    lake: Path
-    loads: int = 0
-
-    def run(self, sql: str) -> list[Row]:
-        """The rows of a query; an error at once, without retries."""
-        job = self.client.query(sql, retry=None, job_retry=None, timeout=30)  # type: ignore[arg-type]
-        return [dict(row) for row in job.result(retry=None, job_retry=None, timeout=30)]
-
-    def load(self, dataset: str, rows: Sequence[Row]) -> None:
-        """Append rows to raw as the pipeline does: Parquet of the contract's types, by a load job."""
-        self.loads += 1
-        pq.write_table(
-            pa.Table.from_pylist(list(rows), schema=arrow_schema(dataset)),
-            self.lake / f"{self.loads}.parquet",
-        )
-        config = bigquery.LoadJobConfig(
-            source_format="PARQUET",
-            write_disposition="WRITE_APPEND",
-            create_disposition="CREATE_NEVER",
-            decimal_target_types=["NUMERIC", "BIGNUMERIC"],
-        )
-        uri = f"gs://lake/{self.loads}.parquet"
-        self.client.load_table_from_uri(uri, f"raw.{dataset}", job_config=config).result(timeout=30)
-
-    def call(self, dataset: str, batch: str, expected: int, arrived_on: date = TODAY) -> int:
-        """Call the dataset's procedure; the number of rows that it says it merged."""
-        sql = f"CALL ops.sp_trusted_{dataset}('{batch}', DATE '{arrived_on}', {expected})"
-        (result,) = self.run(sql)
-        assert list(result) == ["rows_merged"]
-        return int(result["rows_merged"])
-
-    def arrive(self, dataset: str, rows: Sequence[Row]) -> int:
-        """Load the rows of one batch and call the procedure for it."""
-        self.load(dataset, rows)
-        return self.call(dataset, rows[0]["_batch_id"], len(rows), rows[0]["_ingested_at"].date())
-
-    def trusted(self, dataset: str) -> list[Row]:
-        return self.run(f"SELECT * FROM trusted.{dataset}")
-
-
-def arrow_schema(dataset: str) -> pa.Schema:
-    types = {
-        "STRING": pa.string(),
-        "INT64": pa.int64(),
-        "BOOL": pa.bool_(),
-        "DATE": pa.date32(),
-        "TIMESTAMP": pa.timestamp("us", tz="UTC"),
-    }
-    pipeline = json.loads((ROOT / "bigquery/datasets" / dataset / "pipeline.json").read_text())
-    digits = {column["name"]: column for column in pipeline["columns"] if "precision" in column}
-    fields = json.loads((ROOT / "bigquery/datasets" / dataset / "raw.schema.json").read_text())
-    return pa.schema(
-        (
-            name,
-            pa.decimal128(digits[name]["precision"], digits[name]["scale"])
-            if name in digits
-            else types[field["type"]],
-        )
-        for field in fields
-        for name in [field["name"]]
-    )
-
-
-@pytest.fixture(scope="module")
-def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warehouse]:
-    folder = tmp_path_factory.mktemp("procedures")
-    lake = folder / "buckets" / "lake"
-    lake.mkdir(parents=True)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    places = ["--data", str(folder / "data"), "--buckets", str(folder / "buckets")]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "localcloud.bigquery", "--port", str(port), "--project", PROJECT, *places],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    log: list[str] = []
-    listening = threading.Event()
-
-    def follow() -> None:
-        assert process.stdout is not None
-        for line in process.stdout:
-            log.append(line)
-            if "rest.listen" in line:
-                listening.set()
-        listening.set()
-
-    reader = threading.Thread(target=follow)
-    reader.start()
-    try:
-        assert listening.wait(60), "the local BigQuery said nothing for 60 s"
-        assert process.poll() is None, "".join(log)
-        client = warehouse.connect(f"http://127.0.0.1:{port}", PROJECT, LOCATION)
-        warehouse.provision(client, ROOT / "bigquery", LOCATION)
-        yield Warehouse(client, lake)
-    finally:
-        process.terminate()
-        process.wait(timeout=10)
-        reader.join()
+from tests.bigquery.world import (
+    NOON,
+    TODAY,
+    Row,
+    Warehouse,
+    arrow_schema,
+    component,
+    in_order,
+    quote,
+    source,
+)
 
 
 @pytest.fixture
 def bq(started: Warehouse) -> Warehouse:
     """The warehouse, empty."""
-    for dataset in ("price_quote", "comp_boss"):
-        for layer in ("raw", "trusted"):
-            started.run(f"DELETE FROM {layer}.{dataset} WHERE TRUE")
+    started.empty("price_quote", "comp_boss")
     return started
-
-
-def source(batch: str, generation: int = 1, row: int = 1, minutes: int = 0, claimed: datetime = NOON) -> Row:
-    """The lineage of a row; `minutes` is when its object was created, in minutes after an instant."""
-    return {
-        "_batch_id": batch,
-        "_source_uri": f"gs://landing/{generation}.csv",
-        "_source_generation": generation,
-        "_source_row": row,
-        "_source_created_at": datetime(2026, 11, 21, 9, tzinfo=UTC) + timedelta(minutes=minutes),
-        "_ingested_at": claimed,
-    }
-
-
-def quote(cost: str, lineage: Row, **key: Any) -> Row:
-    usual = {
-        "tube_assembly_id": "TA-1",
-        "supplier": "S-1",
-        "quote_date": date(2024, 5, 6),
-        "annual_usage": 10,
-        "min_order_quantity": 0,
-        "bracket_pricing": True,
-        "quantity": 1,
-    }
-    return usual | {"cost": Decimal(cost)} | key | lineage
-
-
-def component(lineage: Row, **columns: Any) -> Row:
-    return dict.fromkeys(arrow_schema("comp_boss").names) | {"component_id": "C-1"} | columns | lineage
-
-
-def in_order(rows: Sequence[Row]) -> list[Row]:
-    return sorted(rows, key=lambda row: json.dumps(row, default=str, sort_keys=True))
 
 
 def refusal(bq: Warehouse, batch: str, expected: int, arrived_on: date = TODAY) -> str:

@@ -12,7 +12,14 @@ ROOT = Path(__file__).parents[2]
 UNITS = ("bigquery", "composer_dags", "functions", "localcloud", "samples", "spark_jobs")
 SQL_FILES = sorted(path for unit in UNITS for path in (ROOT / unit).rglob("*.sql"))
 
-PARAMETERS = {"rows": "STRING", "claimed_at": "TIMESTAMP"}
+PARAMETERS = {
+    "rows": "STRING",
+    "claimed_at": "TIMESTAMP",
+    "dataset": "STRING",
+    "batch_id": "STRING",
+    "source_uri": "STRING",
+    "source_generation": "INT64",
+}
 
 
 def test_there_is_sql_to_analyse() -> None:
@@ -47,8 +54,31 @@ def test_a_planted_error_is_found(written: str, planted: str, complaint: str, fr
         front_end.analyse(PROCEDURE.replace(written, planted, 1))
 
 
+REPLAY = (ROOT / "bigquery/datasets/price_quote/replay.sql").read_text()
+
+
+@pytest.mark.parametrize(
+    ("written", "planted", "complaint"),
+    [
+        ("_identities ARRAY<STRING>", "_identities ARRAY<INT64>", "INT64"),
+        ("IN UNNEST(_identities)", "IN UNNEST(_identity)", "_identity"),
+        ("_file.batch_id AS _batch", "_file.batch AS _batch", "batch"),
+        ("_done.state = 'succeeded'", "_done.status = 'succeeded'", "status"),
+        ("_live.cost,", "_touched.cost,", "cost"),
+        ("WHEN MATCHED AND _new._gone", "WHEN MATCHED AND _new._lost", "_lost"),
+        ("_live.quantity = _touched.quantity", "_live.quantity = _touched.supplier", "INT64, STRING"),
+    ],
+)
+def test_an_error_planted_in_a_replay_is_found(
+    written: str, planted: str, complaint: str, front_end: Any
+) -> None:
+    assert written in REPLAY
+    with pytest.raises(Exception, match=complaint):
+        front_end.analyse(REPLAY.replace(written, planted, 1))
+
+
 def test_columns_may_be_called_as_the_sql_calls_its_own_things(
-    compiled_front_end: Any, contract_text: Any
+    compiled_front_end: Any, rendered_tables: Any, contract_text: Any
 ) -> None:
     names = [
         "s",
@@ -82,4 +112,7 @@ def test_columns_may_be_called_as_the_sql_calls_its_own_things(
         "raw.hard_names": json.loads(files["raw.schema.json"]),
         "trusted.hard_names": json.loads(files["trusted.schema.json"]),
     }
-    compiled_front_end(tables).analyse(files["procedure.sql"])
+    ledger = {name: schema for name, schema in rendered_tables.items() if name.startswith("ops.")}
+    front_end = compiled_front_end(tables | ledger)
+    front_end.analyse(files["procedure.sql"])
+    front_end.analyse(files["replay.sql"])

@@ -1,0 +1,190 @@
+-- Rendered from contract.yaml by `python -m bigquery.renderer`: change the contract, not this file.
+--
+-- Brings one batch of raw.bank_statement into trusted.bank_statement: guards, then one atomic MERGE.
+-- The newest source of a key wins, whatever the order of arrival; calling it again changes nothing.
+-- The result is rows_merged: how many rows of the batch are now the current ones of their keys.
+CREATE OR REPLACE PROCEDURE ops.sp_trusted_bank_statement(
+  _this_batch STRING,
+  _arrived_on DATE,
+  _expected_rows INT64
+)
+BEGIN
+  DECLARE _place STRING;
+  DECLARE _found_rows INT64;
+  DECLARE _incomplete_rows INT64;
+  DECLARE _lowest DATE;
+  DECLARE _highest DATE;
+
+  SET _place = CONCAT(
+    'batch ', IFNULL(_this_batch, 'NULL'),
+    ' of ', IFNULL(CAST(_arrived_on AS STRING), 'NULL'),
+    ' in raw.bank_statement'
+  );
+
+  -- The whole batch is in raw, and once: else nothing is merged.
+  SET _found_rows = (
+    SELECT COUNT(*)
+    FROM raw.bank_statement
+    WHERE DATE(_ingested_at) = _arrived_on AND _batch_id = _this_batch
+  );
+  SELECT IF(
+    _found_rows = _expected_rows,
+    'complete',
+    ERROR(CONCAT(
+      _place, ': expected ', IFNULL(CAST(_expected_rows AS STRING), 'NULL'), ' rows, found ',
+      CAST(_found_rows AS STRING), '; load the whole batch into raw once, then call again'
+    ))
+  ) AS batch_rows;
+
+  -- Every row has what the contract requires, and its source: a row without a key would match none.
+  SET _incomplete_rows = (
+    SELECT COUNT(*)
+    FROM raw.bank_statement
+    WHERE DATE(_ingested_at) = _arrived_on AND _batch_id = _this_batch
+      AND (
+        documento IS NULL
+        OR data_lancamento IS NULL
+        OR valor IS NULL
+        OR _source_created_at IS NULL
+        OR _source_generation IS NULL
+        OR _source_row IS NULL
+        OR _source_uri IS NULL
+      )
+  );
+  SELECT IF(
+    _incomplete_rows = 0,
+    'filled',
+    ERROR(CONCAT(
+      _place, ': expected a value in every column that the contract requires, found ',
+      CAST(_incomplete_rows AS STRING), ' rows without; load rows that fulfil the contract, then call again'
+    ))
+  ) AS required_columns;
+
+  -- BigQuery prunes partitions by variables, not by a subquery.
+  -- data_lancamento is part of the key, so every older row of a key of this batch lies within these bounds too.
+  SET _lowest = (
+    SELECT MIN(data_lancamento)
+    FROM raw.bank_statement
+    WHERE DATE(_ingested_at) = _arrived_on AND _batch_id = _this_batch
+  );
+  SET _highest = (
+    SELECT MAX(data_lancamento)
+    FROM raw.bank_statement
+    WHERE DATE(_ingested_at) = _arrived_on AND _batch_id = _this_batch
+  );
+
+  MERGE trusted.bank_statement AS _kept
+  USING (
+    SELECT
+      documento,
+      data_lancamento,
+      data_valor,
+      historico,
+      favorecido,
+      cpf_cnpj,
+      email,
+      valor,
+      valor_tarifa,
+      conciliado,
+      canal,
+      _batch_id,
+      _source_uri,
+      _source_generation,
+      _source_row,
+      _source_created_at,
+      _ingested_at
+    FROM raw.bank_statement
+    WHERE DATE(_ingested_at) = _arrived_on AND _batch_id = _this_batch
+    -- One row for each key, as MERGE demands: the newest source, and in it the last row.
+    QUALIFY ROW_NUMBER() OVER (
+      PARTITION BY
+        documento,
+        data_lancamento
+      ORDER BY
+        _source_created_at DESC,
+        _source_generation DESC,
+        _source_row DESC,
+        _source_uri DESC
+    ) = 1
+  ) AS _new
+  ON
+    _kept.data_lancamento BETWEEN _lowest AND _highest
+    AND _kept.documento = _new.documento
+    AND _kept.data_lancamento = _new.data_lancamento
+  WHEN MATCHED AND (
+    _new._source_created_at > _kept._source_created_at
+    OR (
+      _new._source_created_at = _kept._source_created_at
+      AND _new._source_generation > _kept._source_generation
+    )
+    OR (
+      _new._source_created_at = _kept._source_created_at
+      AND _new._source_generation = _kept._source_generation
+      AND _new._source_row > _kept._source_row
+    )
+    OR (
+      _new._source_created_at = _kept._source_created_at
+      AND _new._source_generation = _kept._source_generation
+      AND _new._source_row = _kept._source_row
+      AND _new._source_uri > _kept._source_uri
+    )
+  ) THEN UPDATE SET
+    data_valor = _new.data_valor,
+    historico = _new.historico,
+    favorecido = _new.favorecido,
+    cpf_cnpj = _new.cpf_cnpj,
+    email = _new.email,
+    valor = _new.valor,
+    valor_tarifa = _new.valor_tarifa,
+    conciliado = _new.conciliado,
+    canal = _new.canal,
+    _batch_id = _new._batch_id,
+    _source_uri = _new._source_uri,
+    _source_generation = _new._source_generation,
+    _source_row = _new._source_row,
+    _source_created_at = _new._source_created_at,
+    _ingested_at = _new._ingested_at
+  WHEN NOT MATCHED THEN INSERT (
+    documento,
+    data_lancamento,
+    data_valor,
+    historico,
+    favorecido,
+    cpf_cnpj,
+    email,
+    valor,
+    valor_tarifa,
+    conciliado,
+    canal,
+    _batch_id,
+    _source_uri,
+    _source_generation,
+    _source_row,
+    _source_created_at,
+    _ingested_at
+  ) VALUES (
+    _new.documento,
+    _new.data_lancamento,
+    _new.data_valor,
+    _new.historico,
+    _new.favorecido,
+    _new.cpf_cnpj,
+    _new.email,
+    _new.valor,
+    _new.valor_tarifa,
+    _new.conciliado,
+    _new.canal,
+    _new._batch_id,
+    _new._source_uri,
+    _new._source_generation,
+    _new._source_row,
+    _new._source_created_at,
+    _new._ingested_at
+  );
+
+  SELECT COUNT(*) AS rows_merged
+  FROM trusted.bank_statement
+  WHERE
+    data_lancamento BETWEEN _lowest AND _highest
+    AND _batch_id = _this_batch;
+END;

@@ -1,0 +1,152 @@
+"""`replay.sql`: the procedure that puts a batch of files read again in the place of what they gave before."""
+
+from textwrap import indent
+
+from bigquery.renderer import batch_sql
+from bigquery.renderer.batch_sql import BATCH, listed, within_bounds
+from bigquery.renderer.lineage import LINEAGE, NEWEST_FIRST
+from bigquery.renderer.model import Dataset
+from bigquery.renderer.reserved_words import quoted
+
+# Raw demands a filter of its partitions; a replay needs them all, for any older file may come to light again.
+_ALL_DAYS = "_ingested_at >= TIMESTAMP '1970-01-01 00:00:00+00'"
+_IDENTITY = "CONCAT(_source_uri, '#', CAST(_source_generation AS STRING))"
+_REPLAYED = f"{_ALL_DAYS}\n    AND {_IDENTITY} IN UNNEST(_identities)"
+
+
+def render(dataset: Dataset) -> str:
+    """The text of `replay.sql`: one `CREATE OR REPLACE PROCEDURE`."""
+    statements = [
+        batch_sql.declarations(dataset, "_foreign_rows"),
+        batch_sql.count_guard(dataset),
+        batch_sql.required_guard(dataset),
+        _files_guard(dataset),
+        *batch_sql.bounds(dataset, _REPLAYED, "what takes the place of a row lies"),
+        _merge(dataset),
+        batch_sql.merged(dataset),
+    ]
+    return batch_sql.procedure(_head(dataset), statements)
+
+
+def _head(dataset: Dataset) -> str:
+    return f"""\
+-- Rendered from contract.yaml by `python -m bigquery.renderer`: change the contract, not this file.
+--
+-- Replaces what the files of a batch gave to {dataset.trusted_table} by what the batch read from them now:
+-- guards, then one atomic MERGE. _identities are all files of the batch, each 'gs://bucket/name#generation'.
+-- Every key that one of them ever held gets the newest row that counts: of these files the rows of this
+-- batch, of any other file those of the last batch of it that succeeded. A key without such a row goes.
+-- Calling it again changes nothing.
+-- The result is rows_merged: how many rows of the batch are now the current ones of their keys.
+CREATE OR REPLACE PROCEDURE {dataset.replay_procedure}(
+  _this_batch STRING,
+  _arrived_on DATE,
+  _expected_rows INT64,
+  _identities ARRAY<STRING>
+)
+"""
+
+
+def _files_guard(dataset: Dataset) -> str:
+    return f"""\
+-- Every row of the batch is of a file that is replayed: those of another would count for no file.
+SET _foreign_rows = (
+  SELECT COUNT(*)
+  FROM {dataset.raw_table}
+  WHERE {BATCH}
+    AND {_IDENTITY} NOT IN UNNEST(_identities)
+);
+SELECT IF(
+  _foreign_rows = 0,
+  'of these files',
+  ERROR(CONCAT(
+    _place, ': expected rows of the files in _identities, found ', CAST(_foreign_rows AS STRING),
+    ' of others; call again with the identity of every file of the batch'
+  ))
+) AS replayed_files;"""  # noqa: S608 - every name in it comes from a checked contract
+
+
+def _merge(dataset: Dataset) -> str:
+    key = [quoted(name) for name in dataset.key]
+    every = [quoted(column.name) for column in (*dataset.kept, *LINEAGE)]
+    updated = [name for name in every if name not in key]
+    same_key = "\n  AND ".join(
+        [*within_bounds(dataset, "_kept."), *(f"_kept.{name} = _new.{name}" for name in key)]
+    )
+    return f"""\
+MERGE {dataset.trusted_table} AS _kept
+USING (
+{indent(_source(dataset, key, every, updated), "  ")}
+) AS _new
+ON
+  {same_key}
+WHEN MATCHED AND _new._gone THEN DELETE
+WHEN MATCHED THEN UPDATE SET
+{listed([f"{name} = _new.{name}" for name in updated], "  ")}
+WHEN NOT MATCHED AND NOT _new._gone THEN INSERT (
+{listed(every, "  ")}
+) VALUES (
+{listed([f"_new.{name}" for name in every], "  ")}
+);"""  # noqa: S608 - every name in it comes from a checked contract
+
+
+def _source(dataset: Dataset, key: list[str], every: list[str], updated: list[str]) -> str:
+    """The query of the MERGE: every touched key once, with the row that it gets or as gone."""
+    return f"""\
+WITH
+  _current AS (
+    -- Of each file the batch whose rows count.
+    SELECT
+      _identity,
+      _this_batch AS _batch
+    FROM UNNEST(_identities) AS _identity
+    UNION ALL
+    SELECT
+      CONCAT(_file.source_uri, '#', CAST(_file.source_generation AS STRING)) AS _identity,
+      _file.batch_id AS _batch
+    FROM ops.files AS _file
+    JOIN ops.batches AS _done
+      ON _done.dataset = _file.dataset AND _done.batch_id = _file.batch_id
+    WHERE _file.dataset = '{dataset.name}'
+      AND _done.state = 'succeeded'
+      AND CONCAT(_file.source_uri, '#', CAST(_file.source_generation AS STRING))
+        NOT IN UNNEST(_identities)
+    QUALIFY ROW_NUMBER() OVER (
+      PARTITION BY _file.source_uri, _file.source_generation
+      ORDER BY _done.claimed_at DESC, _done.batch_id DESC
+    ) = 1
+  ),
+  _touched AS (
+    SELECT DISTINCT
+{listed(key, "      ")}
+    FROM {dataset.raw_table}
+    WHERE {indent(_REPLAYED, "  ").lstrip()}
+  ),
+  _live AS (
+    SELECT
+{listed([f"_row.{name}" for name in every], "      ")}
+    FROM {dataset.raw_table} AS _row
+    JOIN _touched
+      ON {_equal("_touched", "_row", key, "        ")}
+    JOIN _current
+      ON _current._batch = _row._batch_id
+        AND _current._identity = CONCAT(_row._source_uri, '#', CAST(_row._source_generation AS STRING))
+    WHERE _row.{_ALL_DAYS}
+    -- One row for each key: the newest source, and in it the last row.
+    QUALIFY ROW_NUMBER() OVER (
+      PARTITION BY
+{listed([f"_row.{name}" for name in key], "        ")}
+      ORDER BY
+{listed([f"_row.{name} DESC" for name in NEWEST_FIRST], "        ")}
+    ) = 1
+  )
+SELECT
+{listed([*(f"_touched.{name}" for name in key), *(f"_live.{name}" for name in updated)], "  ")},
+  _live._batch_id IS NULL AS _gone
+FROM _touched
+LEFT JOIN _live
+  ON {_equal("_live", "_touched", key, "    ")}"""  # noqa: S608 - every name in it comes from a checked contract
+
+
+def _equal(left: str, right: str, key: list[str], margin: str) -> str:
+    return f"\n{margin}AND ".join(f"{left}.{name} = {right}.{name}" for name in key)
