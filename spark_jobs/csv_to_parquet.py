@@ -1,6 +1,7 @@
 """Turn one batch of CSV files into typed Parquet: the Spark step of every dataset.
 
-    spark-submit --py-files landfall_spark.zip csv_to_parquet.py --manifest URI --pipeline URI --output URI
+    spark-submit --py-files landfall_spark.zip csv_to_parquet.py \\
+        --manifest URI --pipeline URI --output URI [--secrets-url URL]
 
 Exit codes: 0 success, 1 the batch could not be turned, 2 usage.
 """
@@ -8,10 +9,11 @@ Exit codes: 0 success, 1 the batch could not be turned, 2 usage.
 from __future__ import annotations
 
 import argparse
+import functools
 import sys
 from collections.abc import Sequence
 
-from landfall_spark import job, logs
+from landfall_spark import job, logs, secret
 from landfall_spark.errors import JobError
 from landfall_spark.session import open_session
 
@@ -22,6 +24,9 @@ def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--manifest", required=True, help="URI of the batch's manifest.json")
     parser.add_argument("--pipeline", required=True, help="URI of the dataset's pipeline.json")
     parser.add_argument("--output", required=True, help="URI of the batch's folder, .../<dataset>/<batch_id>")
+    parser.add_argument(
+        "--secrets-url", default=secret.DEFAULT_URL, help="Secret Manager; default %(default)s"
+    )
     return parser.parse_args(arguments)
 
 
@@ -31,7 +36,8 @@ def main(arguments: Sequence[str]) -> int:
     logs.start()
     session = open_session("csv_to_parquet")
     try:
-        job.run(session, options.manifest, options.pipeline, options.output)
+        fetch_key = functools.partial(secret.fetch_key, secrets_url=options.secrets_url)
+        job.run(session, options.manifest, options.pipeline, options.output, fetch_key)
     except JobError as error:
         logs.error(str(error))
         return 1

@@ -1,1 +1,1 @@
-"""The transforms of csv_to_parquet: standard library and PySpark only, shipped to the cluster as a zip."""
+"""What csv_to_parquet does, shipped to all workers as a zip: PySpark, NumPy, pyarrow, google-auth only."""

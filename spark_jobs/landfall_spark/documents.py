@@ -30,6 +30,14 @@ class Node:
             raise self.complain(name, kind.__name__, _describe(value))
         return value
 
+    def has(self, name: str) -> bool:
+        """Say whether the field `name` is there and not null."""
+        return self._value.get(name) is not None
+
+    def optional(self, name: str, kind: type[T]) -> T | None:
+        """Return the field `name`, of type `kind`, or None where it is absent."""
+        return self.take(name, kind) if self.has(name) else None
+
     def strings(self, name: str) -> tuple[str, ...]:
         """Return the field `name`, a list of strings, empty where it is absent."""
         values: list[object] = self.take(name, list, [])
@@ -38,9 +46,17 @@ class Node:
                 raise self.complain(name, "a list of strings", f"{_describe(value)} in it")
         return tuple(str(value) for value in values)
 
-    def nodes(self, name: str) -> list[Node]:
-        """Return the field `name`, a list of objects, which must be there."""
+    def numbers(self, name: str) -> tuple[float, ...]:
+        """Return the field `name`, a list of numbers, which must be there."""
         values: list[object] = self.take(name, list)
+        for value in values:
+            if not isinstance(value, int | float) or isinstance(value, bool):
+                raise self.complain(name, "a list of numbers", f"{_describe(value)} in it")
+        return tuple(value for value in values if isinstance(value, int | float))
+
+    def nodes(self, name: str, optional: bool = False) -> list[Node]:
+        """Return the field `name`, a list of objects, which must be there unless it is optional."""
+        values: list[object] = self.take(name, list, [] if optional else None)
         return [Node(value, f"{self.place}: {name}[{i}]", self._error) for i, value in enumerate(values)]
 
     def node(self, name: str) -> Node:

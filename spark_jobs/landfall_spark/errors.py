@@ -17,3 +17,7 @@ class PipelineError(JobError):
 
 class ConservationError(JobError):
     """The rows read are not the rows accepted and rejected: nothing of the batch may be loaded."""
+
+
+class TaskError(Exception):
+    """A task could not be run; says where and by which type of error, and nothing of what a file holds."""

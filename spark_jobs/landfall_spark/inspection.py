@@ -1,115 +1,129 @@
-"""Look at the first bytes of a file before Spark reads it, and decide whether it can be read at all."""
+"""Look at the first bytes of a file before it is read, and decide how, or whether, it can be read at all."""
 
 from __future__ import annotations
 
-import csv
-import io
-import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
+from landfall_spark import text
+from landfall_spark.fields import find_damage
+from landfall_spark.header import Layout, headerless, match
 from landfall_spark.pipeline import Pipeline
+from landfall_spark.records import Block, read_blocks
+from landfall_spark.refusal import EMPTY_FILE, HEADER_MISMATCH, NOT_TEXT, Unreadable
+from landfall_spark.refusal import Refusal as Refusal
+from landfall_spark.tokens import Dialect, Lines, scan
 
 # Enough to see a header and some rows; a longer header widens it (see head_length).
 HEAD_BYTES = 64 * 1024
 # A text with a few damaged characters is a text: its damaged rows are rejected one by one. A tenth is noise.
-MAX_UNDECODABLE_SHARE = 0.1
-MAX_DETAIL = 1000
-
-EMPTY_FILE = "empty_file"
-NOT_TEXT = "not_text"
-HEADER_MISMATCH = "header_mismatch"
-UNREADABLE = "unreadable"
+MAX_DAMAGED_SHARE = 0.1
 
 
 @dataclass(frozen=True)
-class Refusal:
-    """Why a whole file is rejected: a reason of metrics.json and a sentence about it."""
+class Readable:
+    """A file that can be read: how its fields map to the contract, and where its first record begins."""
 
-    reason: str
-    detail: str
-
-
-def head_length(pipeline: Pipeline) -> int:
-    """Return how many bytes of a file must be seen: four times the expected header at least."""
-    return max(HEAD_BYTES, 4 * len(",".join(pipeline.header).encode()))
+    layout: Layout
+    offset: int  # in bytes of its text
+    start: int  # in bytes of the file; of no use where the file is not divisible
 
 
-def inspect(name: str, size: int, head: bytes, pipeline: Pipeline) -> Refusal | None:
-    """Decide from the first bytes of the file `name` of `size` bytes; None: Spark may read it."""
+def head_length(contract: Pipeline) -> int:
+    """Return how many bytes of a file must be seen: four times the expected header, in any encoding."""
+    return max(HEAD_BYTES, 8 * len(",".join(contract.header).encode()))
+
+
+def inspect(name: str, size: int, head: bytes, contract: Pipeline) -> Readable | Refusal:
+    """Decide from the first bytes of the file `name` of `size` bytes how it is read."""
     if size == 0:
         return Refusal(EMPTY_FILE, "expected a header line, found a file of 0 bytes")
-    if name.endswith(".gz"):
-        try:
-            text, whole = _decompress(head, head_length(pipeline)), len(head) == size
-        except zlib.error as problem:
-            return Refusal(UNREADABLE, f"expected gzip, found bytes that zlib does not take: {problem}")
-        if text.truncated and whole:
-            return Refusal(UNREADABLE, "expected a whole gzip file, found one that ends too early")
-        if not text.content and whole:
-            return Refusal(EMPTY_FILE, "expected a header line, found gzip of 0 bytes")
-        head = text.content
-    return _inspect_text(head, pipeline)
-
-
-def _inspect_text(head: bytes, pipeline: Pipeline) -> Refusal | None:
-    if head.startswith(b"\x1f\x8b"):
+    if head.startswith(b"\x1f\x8b") and not name.endswith(".gz"):
         return Refusal(NOT_TEXT, "expected text, found gzip: name the file .csv.gz")
-    if b"\0" in head:
-        return Refusal(NOT_TEXT, f"expected UTF-8 text, found a NUL byte at offset {head.index(0)}")
-    # A character cut in two by the end of the head is no damage: at most 3 of its 4 bytes are there.
-    text = head.decode("utf-8-sig", errors="replace")
-    damaged = text[:-3].count("\ufffd")
-    header = text.partition("\n")[0]
-    if "\ufffd" in header or damaged > MAX_UNDECODABLE_SHARE * len(text):
-        return Refusal(
-            NOT_TEXT, f"expected UTF-8 text, found {damaged} undecodable bytes near the start of the file"
-        )
-    found = _parse_header(text, pipeline)
-    if found != pipeline.header:
-        return Refusal(HEADER_MISMATCH, _describe_difference(pipeline.header, found))
-    return None
-
-
-def _parse_header(text: str, pipeline: Pipeline) -> list[str]:
-    # Lines end in \n or \r\n, as for Spark; the csv module calls a lone \r an error, and so it is here.
-    lines = io.StringIO(text, newline="\n")
-    dialect = pipeline.format
     try:
-        return next(csv.reader(lines, delimiter=dialect.delimiter, quotechar=dialect.quote), [])
-    except csv.Error:
-        return []
+        content, whole = _read_head(name, head, len(head) >= size, contract)
+    except Unreadable as problem:
+        return problem.refusal
+    if not content and name.endswith(".gz"):
+        return Refusal(EMPTY_FILE, "expected a header line, found gzip of 0 bytes")
+    found = _inspect_text(content, whole, contract)
+    if isinstance(found, Refusal):
+        return found
+    layout, offset = found
+    return Readable(layout, offset, _measure(head, content[:offset], contract))
 
 
-def _describe_difference(expected: list[str], found: list[str]) -> str:
-    """Say how a header differs. A line that is mostly unknown may be data: its text is not repeated."""
-    known = [name for name in found if name in expected]
-    if 2 * len(known) < len(found) or not known:
-        text = (
-            f"found {len(found)} fields, {len(known)} of them columns of the contract: is the header missing?"
+def _read_head(name: str, head: bytes, whole: bool, contract: Pipeline) -> tuple[bytes, bool]:
+    """Return the beginning of the text, and whether it is all of it."""
+    length, content = head_length(contract), b""
+    try:
+        for chunk in text.decode([head], name, contract.format):
+            content += chunk
+            if len(content) > length:
+                return content[:length], False
+    except Unreadable as problem:
+        if whole or problem.refusal is not text.TRUNCATED:
+            raise
+    return content, whole
+
+
+def _inspect_text(content: bytes, whole: bool, contract: Pipeline) -> tuple[Layout, int] | Refusal:
+    """Return the layout and where the first record begins."""
+    damaged = len(find_damage(content[: None if whole else -3]).first) + content.count(0)
+    if damaged > MAX_DAMAGED_SHARE * len(content):
+        return _describe_damage(damaged, contract)
+    offset = _skip_directive(content, contract)
+    if not contract.format.header:
+        return headerless(contract), offset
+    header, length = _read_header(content[offset:], whole, contract)
+    if header is None:
+        return Refusal(
+            HEADER_MISMATCH, f"expected a header line, found none in the first {len(content)} bytes"
         )
-    else:
-        differences = {
-            "missing": [name for name in expected if name not in found],
-            "unknown": [name for name in found if name not in expected],
-            "repeated": sorted({name for name in found if found.count(name) > 1}),
-        }
-        parts = [f"{kind} {', '.join(names)}" for kind, names in differences.items() if names]
-        text = f"found {len(found)} columns: " + ("; ".join(parts) or "the same ones in another order")
-    text = f"{text}; expected {len(expected)} columns in this order: {', '.join(expected)}"
-    return text if len(text) <= MAX_DETAIL else text[: MAX_DETAIL - 3] + "..."
+    if any(header.damaged) or any(torn.damaged for torn in header.torn):
+        return _describe_damage(damaged, contract)
+    layout = match(_list_names(header), contract)
+    return layout if isinstance(layout, Refusal) else (layout, offset + length)
 
 
-@dataclass(frozen=True)
-class _Decompressed:
-    content: bytes
-    truncated: bool
+def _describe_damage(damaged: int, contract: Pipeline) -> Refusal:
+    return Refusal(
+        NOT_TEXT,
+        f"expected {contract.format.encoding} text, found {damaged} undecodable or NUL bytes near the start "
+        "of the file",
+    )
 
 
-def _decompress(head: bytes, length: int) -> _Decompressed:
-    """Decompress at most `length` bytes; gzip files may be several members one after another."""
-    content, rest, finished = b"", head, False
-    while rest and len(content) < length:
-        member = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
-        content += member.decompress(rest, length - len(content))
-        finished, rest = member.eof, member.unused_data
-    return _Decompressed(content, truncated=not finished and len(content) < length)
+def _skip_directive(content: bytes, contract: Pipeline) -> int:
+    """Return the length of a first line that only tells Excel the delimiter."""
+    line, end, _ = content.partition(b"\n")
+    directive = f"sep={contract.format.delimiter}".encode()
+    return len(line) + len(end) if line.removesuffix(b"\r") == directive else 0
+
+
+def _read_header(content: bytes, whole: bool, contract: Pipeline) -> tuple[Block | None, int]:
+    """Return the first record, and where it ends; None: there is none to be seen."""
+    marks = scan(content + b"\n" if whole else content, Dialect.of(contract.format), whole)
+    lines = Lines.of(marks)
+    filled = np.flatnonzero(lines.lengths)
+    if not len(filled):
+        return None, 0
+    start, length, width = (int(array[filled[0]]) for array in (lines.starts, lines.lengths, lines.counts))
+    stop = int(marks.ends[marks.lines[filled[0]]]) + 1
+    layout = Layout(width, tuple(range(width)), (), ())
+    header = next(read_blocks([content[start : start + length]], layout, contract.format))
+    return header, min(stop, len(content))
+
+
+def _list_names(header: Block) -> Sequence[str]:
+    return [column[0].as_py() for column in header.fields if column is not None and len(column)]
+
+
+def _measure(head: bytes, before: bytes, contract: Pipeline) -> int:
+    """Return how many bytes of the file stand for the text `before` its first record."""
+    mark = text.mark_length(head, contract.format)
+    if contract.format.encoding == "UTF-8":
+        return mark + len(before)
+    return len(before.decode("utf-8", "replace"))

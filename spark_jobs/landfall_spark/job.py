@@ -1,112 +1,245 @@
-"""The job: manifest and pipeline in, Parquet and metrics.json out. Running it again gives the same rows."""
+"""The job: manifest and pipeline in, Parquet and metrics.json out. Running it again gives the same bytes."""
 
 from __future__ import annotations
 
+import functools
+import itertools
 import json
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from dataclasses import replace
+from typing import Any, TypeVar
 
-from py4j.protocol import Py4JJavaError  # type: ignore[import-untyped]
-from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
-from landfall_spark import inspection, logs, metrics, parquet
+from landfall_spark import (
+    duplicates,
+    inspection,
+    logs,
+    metrics,
+    quality,
+    storage,
+    survey,
+    tables,
+    task,
+    unknown,
+)
 from landfall_spark.errors import JobError, ManifestError, PipelineError
-from landfall_spark.inspection import Refusal
-from landfall_spark.manifest import SourceFile, parse_manifest
-from landfall_spark.parquet import Batch, Observed
-from landfall_spark.pipeline import parse_pipeline
-from landfall_spark.storage import Storage
-from landfall_spark.unreadable import find_unreadable
+from landfall_spark.inspection import Readable
+from landfall_spark.manifest import Manifest, parse_manifest
+from landfall_spark.metrics import Verdicts
+from landfall_spark.packing import Item, pack
+from landfall_spark.pipeline import Pipeline, parse_pipeline
+from landfall_spark.refusal import Refusal
+from landfall_spark.survey import Split
+from landfall_spark.task import Batch, Done, Range, Task
+from landfall_spark.text import is_divisible
+from landfall_spark.token_key import TokenKey
 
+# How many times larger a gzip file's text is, as a rule.
+_GZIP_FACTOR = 8
 # Heads are read one request a file: the time is the network's, not the driver's.
 _PARALLEL_READS = 16
 
+FetchKey = Callable[[str], TokenKey]
+T = TypeVar("T")
+R = TypeVar("R")
 
-def run(session: SparkSession, manifest_uri: str, pipeline_uri: str, output_uri: str) -> dict[str, Any]:
+
+def run(
+    session: SparkSession, manifest_uri: str, pipeline_uri: str, output_uri: str, fetch_key: FetchKey
+) -> dict[str, Any]:
     """Turn one batch, write its metrics.json last and return its content.
 
-    JobError: the inputs are wrong or rows went missing. Spark's own errors pass.
+    `fetch_key` is given the version of a secret, and asked only where the contract tokenises. JobError: the
+    inputs are wrong or rows went missing. Spark's own errors pass.
     """
-    storage = Storage(session)
-    batch = _open_batch(storage, manifest_uri, pipeline_uri, output_uri.rstrip("/"))
-    # A reader that finds metrics.json may trust what lies beside it, so an earlier one goes before anything
-    # changes.
-    metrics_uri = f"{batch.output}/metrics.json"
-    for uri in (metrics_uri, batch.accepted, batch.rejected):
-        storage.delete(uri)
-    files, refusals = _inspect_files(storage, batch)
-    observed = _convert(session, storage, batch, files, refusals)
-    counts = parquet.count(session, batch, observed) if files else {}
-    metrics.check_conservation(batch.manifest.files, counts, observed.read, batch.output)
-    content = metrics.build_metrics(batch.manifest, refusals, counts)
+    output = output_uri.rstrip("/")
+    manifest, contract = _open_batch(manifest_uri, pipeline_uri, output)
+    key = _fetch_key(manifest, manifest_uri, fetch_key) if contract.tokenises else None
+    metrics_uri = _clear(output)
+    readable, refusals = _inspect_files(manifest, contract)
+    batch = _describe_batch(manifest, contract, output, readable)
+    done = _convert(session, batch, _plan(session, batch, readable), key)
+    verdicts = _conclude(session, batch, refusals, done)
+    content = metrics.build_metrics(manifest, verdicts)
     storage.write_text(metrics_uri, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
-    _report(batch, content)
+    _report(manifest, content)
     return content
 
 
-def _open_batch(storage: Storage, manifest_uri: str, pipeline_uri: str, output_uri: str) -> Batch:
+def _open_batch(manifest_uri: str, pipeline_uri: str, output: str) -> tuple[Manifest, Pipeline]:
     manifest = parse_manifest(storage.read_text(manifest_uri, ManifestError), manifest_uri)
     contract = parse_pipeline(storage.read_text(pipeline_uri, PipelineError), pipeline_uri)
     if contract.dataset != manifest.dataset:
         raise PipelineError(f"{pipeline_uri}: dataset: expected {manifest.dataset}, found {contract.dataset}")
     address = f"{manifest.dataset}/{manifest.batch_id}"
     # What lies in the folder is replaced, so it must be this batch's.
-    if not output_uri.endswith(f"/{address}"):
-        raise JobError(f"--output: expected a URI that ends with /{address}, found {output_uri}")
+    if not output.endswith(f"/{address}"):
+        raise JobError(f"--output: expected a URI that ends with /{address}, found {output}")
     logs.info("batch opened", dataset=manifest.dataset, batch_id=manifest.batch_id, files=len(manifest.files))
-    return Batch(manifest, contract, output_uri)
+    return manifest, contract
 
 
-def _inspect_files(storage: Storage, batch: Batch) -> tuple[dict[str, SourceFile], dict[SourceFile, Refusal]]:
-    """Return the files for Spark to read, by the path that it will report, and the others' refusals."""
-    length = inspection.head_length(batch.contract)
-    with ThreadPoolExecutor(_PARALLEL_READS) as threads:
-        heads = list(
-            threads.map(lambda file: storage.read_head(file.archive_uri, length), batch.manifest.files)
+def _fetch_key(manifest: Manifest, uri: str, fetch_key: FetchKey) -> TokenKey:
+    if manifest.token_key is None:
+        raise ManifestError(
+            f"{uri}: token_key: expected the version of a secret, for the contract tokenises, found null; "
+            "see that the DAGs are configured with a token key"
         )
-    files: dict[str, SourceFile] = {}
-    refusals: dict[SourceFile, Refusal] = {}
-    for file, head in zip(batch.manifest.files, heads, strict=True):
-        refusal = inspection.inspect(file.archive_uri, head.size, head.content, batch.contract)
-        if refusal:
-            _refuse(refusals, file, refusal)
-        else:
-            files[head.path] = file
-    return files, refusals
+    return fetch_key(manifest.token_key)
 
 
-def _convert(
-    session: SparkSession,
-    storage: Storage,
-    batch: Batch,
-    files: dict[str, SourceFile],
-    refusals: dict[SourceFile, Refusal],
-) -> Observed:
-    """Write the Parquet. A file that cannot be read to its end joins the refusals; the others go again."""
-    while files:
-        try:
-            return parquet.write(session, batch, files)
-        except (Py4JJavaError, PySparkException) as problem:
-            found = find_unreadable(problem, files, storage)
-            if found is None:
-                raise
-            path, refusal = found
-            _refuse(refusals, files.pop(path), refusal)
-            for uri in (batch.accepted, batch.rejected):
-                storage.delete(uri)
-    return Observed(read=0, rejected=0)
+def _clear(output: str) -> str:
+    """Delete what an earlier run left, and return the URI of metrics.json."""
+    # A reader that finds metrics.json may trust what lies beside it, so an earlier one goes first.
+    metrics_uri = f"{output}/metrics.json"
+    for uri in (metrics_uri, *(f"{output}/{kind}" for kind in (task.ACCEPTED, task.REJECTED, task.REPEATS))):
+        storage.delete(uri)
+    return metrics_uri
 
 
-def _refuse(refusals: dict[SourceFile, Refusal], file: SourceFile, refusal: Refusal) -> None:
-    refusals[file] = refusal
-    logs.info("file rejected", uri=file.uri, generation=file.generation, reason=refusal.reason)
+def _inspect_files(manifest: Manifest, contract: Pipeline) -> tuple[dict[int, Readable], dict[int, Refusal]]:
+    """Return how files are read, and why the others are not, by their places in the manifest."""
+    length = inspection.head_length(contract)
+    with ThreadPoolExecutor(_PARALLEL_READS) as threads:
+        heads = threads.map(lambda file: storage.read_head(file.archive_uri, length), manifest.files)
+        found = [
+            inspection.inspect(file.archive_uri, head.size, head.content, contract)
+            for file, head in zip(manifest.files, heads, strict=True)
+        ]
+    refusals = {index: one for index, one in enumerate(found) if isinstance(one, Refusal)}
+    return {index: one for index, one in enumerate(found) if not isinstance(one, Refusal)}, refusals
 
 
-def _report(batch: Batch, content: Mapping[str, Any]) -> None:
+def _describe_batch(
+    manifest: Manifest, contract: Pipeline, output: str, readable: Mapping[int, Readable]
+) -> Batch:
+    layouts = {index: one.layout for index, one in readable.items()}
+    new_columns: dict[str, str] = {}
+    if contract.format.unknown_columns == unknown.EVOLVE:
+        headers = [name for _, layout in sorted(layouts.items()) for _, name in layout.unknown]
+        taken = [*(column.name for column in contract.columns), *tables.LINEAGE, unknown.RESCUED]
+        new_columns = unknown.name_new_columns(headers, taken)
+    return Batch(manifest, contract, output, layouts, new_columns)
+
+
+def _convert(session: SparkSession, batch: Batch, tasks: Sequence[Task], key: TokenKey | None) -> list[Done]:
+    """Write the Parquet; tasks that hold a row with a repeated key are run once more, to reject it."""
+    done = _run_tasks(session, tasks, batch, key)
+    if batch.contract.duplicate_keys == "reject" and _parts(done.values(), task.ACCEPTED):
+        again = _find_repeats(session, tasks, batch)
+        done |= _run_tasks(session, again, batch, key)
+        storage.delete(f"{batch.output}/{task.REPEATS}")
+    return list(done.values())
+
+
+def _run_tasks(
+    session: SparkSession, tasks: Sequence[Task], batch: Batch, key: TokenKey | None
+) -> dict[int, Done]:
+    return {one.number: one for one in _map(session, functools.partial(task.run, key=key), tasks, batch)}
+
+
+def _map(session: SparkSession, work: Callable[[T, Batch], R], items: Sequence[T], batch: Batch) -> list[R]:
+    """Call `work` on each item in Spark's Python workers, in any order."""
+    if not items:
+        return []
+    context = session.sparkContext
+    # PySpark keeps what it broadcasts in a file: the batch may be there. The key may not, and is in `work`.
+    shared = context.broadcast(batch)
+    found = context.parallelize(items, len(items)).map(lambda item: work(item, shared.value)).collect()
+    shared.destroy()
+    return found
+
+
+def _plan(session: SparkSession, batch: Batch, readable: Mapping[int, Readable]) -> list[Task]:
+    """Divide the files into ranges, and the ranges into tasks."""
+    ranges = _find_ranges(batch, readable)
+    surveys = dict(zip(ranges, _map(session, task.survey_range, ranges, batch), strict=True))
+    splits: list[Split] = []
+    divided = {index: list(mine) for index, mine in itertools.groupby(ranges, lambda one: one.file)}
+    for index, one in readable.items():
+        if index not in divided:
+            splits.append(survey.take_whole(index, one))
+            continue
+        cuts = [*(place.start for place in divided[index]), divided[index][-1].stop]
+        splits += survey.compose(index, one, cuts, [surveys[place] for place in divided[index]])
+    items = [Item(number, _weigh(split, batch)) for number, split in enumerate(splits)]
+    return [Task(number, tuple(splits[item] for item in packed)) for number, packed in enumerate(pack(items))]
+
+
+def _find_ranges(batch: Batch, readable: Mapping[int, Readable]) -> list[Range]:
+    """Return the ranges that large files are cut into, in order, each without knowing where records begin."""
+    ranges: list[Range] = []
+    for index, one in readable.items():
+        file, format_ = batch.manifest.files[index], batch.contract.format
+        if file.size > survey.RANGE_BYTES and is_divisible(file.archive_uri, format_):
+            read = functools.partial(storage.read_range, file.archive_uri)
+            cuts = survey.find_cuts(read, one, file.size, format_, survey.RANGE_BYTES)
+            ranges += [Range(index, start, stop) for start, stop in itertools.pairwise(cuts)]
+    return ranges
+
+
+def _weigh(split: Split, batch: Batch) -> int:
+    """Estimate the bytes of text in a split."""
+    if split.stop is not None:
+        return split.stop - split.start
+    file = batch.manifest.files[split.file]
+    return file.size * (_GZIP_FACTOR if file.archive_uri.endswith(".gz") else 1)
+
+
+def _find_repeats(session: SparkSession, tasks: Sequence[Task], batch: Batch) -> list[Task]:
+    folder = f"{batch.output}/{task.REPEATS}"
+    duplicates.find(session, f"{batch.output}/{task.ACCEPTED}", batch.contract.key, folder)
+    places: dict[tuple[str, int], duplicates.Places] = {}
+    for one in tasks:
+        for split in one.splits:
+            file = batch.manifest.files[split.file]
+            starts, numbers = places.setdefault((file.uri, file.generation), ([], []))
+            starts.append(split.first_row)
+            numbers.append(one.number)
+    affected = duplicates.affected(folder, places)
+    return [replace(one, repeats=folder) for one in tasks if one.number in affected]
+
+
+def _conclude(
+    session: SparkSession, batch: Batch, refusals: Mapping[int, Refusal], done: Sequence[Done]
+) -> Verdicts:
+    """Hold the counts against each other, measure what only the whole batch shows, and sum up."""
+    counts = metrics.gather(one.counts for one in done)
+    metrics.check_conservation(batch.manifest.files, counts, batch.output)
+    for kind in (task.ACCEPTED, task.REJECTED):
+        folder = f"{batch.output}/{kind}"
+        metrics.check_parts(_parts(done, kind), storage.list_names(folder), folder)
+    found_later = {index: refusal for one in done for index, refusal in one.refusals.items()}
+    for index, refusal in (all_refusals := {**refusals, **found_later}).items():
+        file = batch.manifest.files[index]
+        logs.info("file rejected", uri=file.uri, generation=file.generation, reason=refusal.reason)
+    return Verdicts(
+        layouts=batch.layouts,
+        refusals=all_refusals,
+        counts=counts,
+        quality=_measure(session, batch, done),
+        new_columns=tuple(batch.new_columns.values()),
+    )
+
+
+def _measure(session: SparkSession, batch: Batch, done: Sequence[Done]) -> list[dict[str, Any]]:
+    rules = batch.contract.quality
+    folder = f"{batch.output}/{task.ACCEPTED}"
+    repeated = quality.count_duplicates(session, folder, rules) if _parts(done, task.ACCEPTED) else {}
+    total = sum(count.accepted for one in done for count in one.counts.values())
+    return quality.evaluate(rules, total, sum((one.quality for one in done), Counter[str]()), repeated)
+
+
+def _parts(done: Iterable[Done], kind: str) -> list[str]:
+    return [one.part for one in done if kind in one.kinds]
+
+
+def _report(manifest: Manifest, content: Mapping[str, Any]) -> None:
     numbers = {name: content[name] for name in ("rows_read", "rows_accepted", "rows_rejected")}
-    labels = {"dataset": batch.manifest.dataset, "batch_id": batch.manifest.batch_id}
+    labels = {"dataset": manifest.dataset, "batch_id": manifest.batch_id}
     logs.info(
         "batch written", **labels, **numbers, rejected_rows_by_reason=content["rejected_rows_by_reason"]
     )

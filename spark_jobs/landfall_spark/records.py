@@ -1,158 +1,242 @@
-"""Read CSV files into records: every record with its fields as text, its raw text, its file and its number.
-
-Spark hands out the raw text of a record only where the number of its fields is not that of the schema. So
-the schema has one field more than the contract: a record that is right in the eyes of the contract is one
-short, and comes with its raw text (measured: at no cost). The one kind that comes without has exactly one
-field too many.
-"""
+"""Read text into records: every record with its fields, its number and its place; or why it cannot be told
+apart."""
 
 from __future__ import annotations
 
+import codecs
 import re
-from collections.abc import Sequence
-from operator import add
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from itertools import chain
+from typing import NamedTuple
 
-from pyspark.sql import Column, DataFrame, SparkSession
-from pyspark.sql import functions as sf
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
 
-from landfall_spark.errors import JobError
-from landfall_spark.expressions import fold
-from landfall_spark.pipeline import Format, Pipeline
+from landfall_spark.fields import cut_fields, find_damage
+from landfall_spark.header import Layout
+from landfall_spark.pipeline import Format
+from landfall_spark.tokens import Dialect, Flags, Indices, Lines, Marks, Places, scan
 
-RAW = "__raw"
-PATH = "__path"
-ROW = "__row"
-SURPLUS = "__surplus"
-WHOLE = "__whole"
+Longs = NDArray[np.int64]
+Reason = tuple[str, str]  # code and detail
 
-# monotonically_increasing_id() is the partition in the upper bits, the record's number in it in the lower 33.
-_ROW_BITS = (1 << 33) - 1
-# Spark's parser fails a file, not a record, above this; 20,480 unless told.
-_MAX_FIELDS = 100_000
+RAGGED_ROW = "ragged_row"
+BAD_QUOTE = "bad_quote"
+UNTERMINATED_QUOTE = "unterminated_quote"
+RECORD_TOO_LONG = "record_too_long"
+
+# Large enough that a block's own cost does not count, small enough for a worker of little memory.
+BLOCK_BYTES = 8 * 1024 * 1024
+MAX_RECORD_BYTES = 32 * 1024 * 1024
+# A quote that is never closed swallows the rest of its file, and BigQuery takes no row of 100 MB.
+MAX_RAW = 1_000_000
+_MAX_RAW_BYTES = 4 * MAX_RAW
+
+_UNTERMINATED = (
+    UNTERMINATED_QUOTE,
+    "expected a quote that opens a field to be closed at its end, found none",
+)
+
+# Some text, and whether it is the last: then it ends with a line end put there to end the last record.
+Chunk = tuple[bytes, bool]
 
 
-def field(index: int) -> str:
-    """Return the name of the text column that holds the contract's column `index`."""
-    return f"__field_{index}"
+class Torn(NamedTuple):
+    """A record that cannot be told apart into fields. `offset` and `length` are bytes, without line end."""
+
+    row: int
+    offset: int
+    length: int
+    raw: str
+    code: str
+    detail: str
+    damaged: bool
 
 
-def read_records(session: SparkSession, uris: Sequence[str], pipeline: Pipeline) -> DataFrame:
-    """Read the files into columns `field(0)`…, SURPLUS, RAW, PATH, ROW (from 1) and WHOLE, all in one scan.
+@dataclass(frozen=True)
+class Block:
+    """Some records in order: arrays over the whole ones, and the torn ones among them."""
 
-    WHOLE says that the record has exactly the contract's number of fields, each quoted well or not at all.
-    Blank lines are no records and have no number. An absent field, an empty one and a quoted empty one are
-    all null.
+    rows: Longs  # numbers in the file, from 1
+    offsets: Longs  # where they begin in the text, in bytes
+    lengths: Longs  # in bytes, without line end
+    fields: tuple[pa.StringArray | None, ...]  # by position; None where nobody asks for it
+    damaged: Flags  # whether the record has undecodable bytes, which are U+FFFD in its fields, or a NUL
+    torn: tuple[Torn, ...]
+    text: bytes  # what the records were read from
+    begin: int  # where that begins in the whole text
+
+    @property
+    def read(self) -> int:
+        """The number of records."""
+        return len(self.rows) + len(self.torn)
+
+    def raw(self, index: int) -> str:
+        """Return the text of a whole record, at most MAX_RAW characters."""
+        start = int(self.offsets[index]) - self.begin
+        return _decode(self.text[start : start + int(self.lengths[index])])
+
+
+def read_blocks(
+    text: Iterable[bytes],
+    layout: Layout,
+    format: Format,
+    first_row: int = 1,
+    offset: int = 0,
+    block_bytes: int = BLOCK_BYTES,
+    max_record: int = MAX_RECORD_BYTES,
+) -> Iterator[Block]:
+    """Yield the records of `text`, which begins with record `first_row` at byte `offset` of the file's text.
+
+    Empty lines are no records and have no number. A block holds about `block_bytes` of text; memory is bound
+    by it and by `max_record`, whatever the text.
     """
-    scan = _scan(session, uris, pipeline).withColumn(PATH, sf.input_file_name())
-    records = scan.filter(sf.col(RAW).isNull() | ~sf.col(RAW).isin("", "\r"))
-    numbered = records.withColumn(ROW, sf.monotonically_increasing_id().bitwiseAND(_ROW_BITS) + 1)
-    last = field(len(pipeline.columns) - 1)
-    return numbered.withColumns({WHOLE: is_whole(pipeline), last: _without_line_end(last, pipeline.format)})
+    cutter = _Cutter(layout, format, max_record)
+    chunks: Iterator[Chunk] = _gather(text, block_bytes)
+    data, row = b"", first_row
+    while (chunk := next(chunks, None)) is not None:
+        data, ended = data + chunk[0], chunk[1]
+        marks = scan(data, cutter.dialect, ended)
+        block = cutter.cut(data[: marks.stop], marks, row, offset)
+        if block.read:
+            yield block
+        row, offset, data = row + block.read, offset + marks.stop, data[marks.stop :]
+        # Its last byte may be a \r that belongs to the line end.
+        if marks.inside if ended else len(data) - 1 > max_record:
+            passed = _pass_over(data, ended, marks.rest, chunks, cutter.dialect)
+            yield cutter.tear_passed(data, passed, row, offset)
+            row, offset, data = row + 1, offset + passed.read, b""
+            chunks = chain([passed.rest], chunks)
 
 
-def _scan(session: SparkSession, uris: Sequence[str], pipeline: Pipeline) -> DataFrame:
-    names = [*(field(index) for index in range(len(pipeline.columns))), SURPLUS, RAW]
-    reader = session.read.schema(", ".join(f"`{name}` STRING" for name in names)).options(
-        mode="PERMISSIVE",
-        columnNameOfCorruptRecord=RAW,
-        # Pruned to fewer columns, Spark would count fewer fields and call the record whole.
-        columnPruning=False,
-        header=True,
-        encoding="UTF-8",
-        sep=pipeline.format.delimiter,
-        quote=pipeline.format.quote,
-        escape=pipeline.format.quote,
-        multiLine=True,
-        # Found by Spark, it would turn \r\n within quotes into \n; so \r at a line's end is taken off
-        # afterwards.
-        lineSep="\n",
-        unescapedQuoteHandling="STOP_AT_DELIMITER",
-        ignoreLeadingWhiteSpace=False,
-        ignoreTrailingWhiteSpace=False,
-        maxCharsPerColumn=-1,
-        maxColumns=max(_MAX_FIELDS, 2 * len(pipeline.columns)),
-        # A folder named k=v is a name, not a column.
-        recursiveFileLookup=True,
-    )
-    scan = reader.csv([_literal(uri) for uri in uris])
-    if len(scan.inputFiles()) != len(uris):
-        raise JobError(
-            f"expected Spark to list {len(uris)} files, found {len(scan.inputFiles())}: "
-            "it hides names that begin with _ or ."
+def _gather(text: Iterable[bytes], size: int) -> Iterator[Chunk]:
+    """Yield the text in chunks of `size` bytes."""
+    held: list[memoryview] = []
+    room = size
+    for piece in text:
+        view = memoryview(piece)
+        while len(view) >= room:
+            yield b"".join([*held, view[:room]]), False
+            held, view, room = [], view[room:], size
+        held.append(view)
+        room -= len(view)
+    yield b"".join([*held, b"\n"]), True
+
+
+class _Cutter:
+    """Cut text into the records of one file."""
+
+    def __init__(self, layout: Layout, format: Format, max_record: int) -> None:
+        self.dialect = Dialect.of(format)
+        self._width = layout.width
+        self._wanted = _list_wanted(layout, format)
+        self._max_record = max_record
+
+    def cut(self, text: bytes, marks: Marks, row: int, offset: int) -> Block:
+        """Cut `text`, which ends with a record, into records, of which the first has the number `row`."""
+        lines = Lines.of(marks)
+        damage = find_damage(text)
+        there = lines.lengths > 0
+        whole = there & (lines.counts == self._width) & (lines.lengths <= self._max_record)
+        whole[lines.holding(marks.broken)] = False
+        damaged: Flags = np.zeros(len(there), np.bool_)
+        for places in (damage.first, _find_nul(text)):
+            damaged[lines.holding(places)] = True
+        rows = row - 1 + np.cumsum(there, dtype=np.int64)
+        fields = cut_fields(text, marks, self.dialect, lines.first[whole], self._wanted, damage)
+        return Block(
+            rows=rows[whole],
+            offsets=offset + lines.starts[whole].astype(np.int64),
+            lengths=lines.lengths[whole].astype(np.int64),
+            fields=tuple(fields.get(position) for position in range(self._width)),
+            damaged=damaged[whole],
+            torn=tuple(self._tear(text, marks, lines, rows, np.flatnonzero(there & ~whole), offset)),
+            text=text,
+            begin=offset,
         )
-    return scan
+
+    def tear_passed(self, data: bytes, passed: _Passed, row: int, offset: int) -> Block:
+        """Return the block of the one record that was passed over, of which `data` is the beginning."""
+        content = data[: min(passed.length, self._max_record)]
+        reason = self._too_long(passed.length) if passed.closed else _UNTERMINATED
+        torn = _build_torn(row, offset, passed.length, content, reason)
+        return replace(self.cut(b"", scan(b"", self.dialect), row, offset), torn=(torn,))
+
+    def _tear(
+        self, text: bytes, marks: Marks, lines: Lines, rows: Longs, torn: Indices, offset: int
+    ) -> Iterator[Torn]:
+        holding = lines.holding(marks.broken)
+        broken = np.zeros(len(rows), np.int64)
+        broken[holding] = np.searchsorted(marks.ends, marks.broken) - lines.first[holding] + 1
+        numbers = (
+            array[torn].tolist() for array in (rows, lines.starts, lines.lengths, lines.counts, broken)
+        )
+        for row, start, length, count, field in zip(*numbers, strict=True):
+            if length > self._max_record:
+                reason = self._too_long(length)
+            elif field:
+                reason = (BAD_QUOTE, f"expected a delimiter or a line end after field {field}, found text")
+            else:
+                reason = (RAGGED_ROW, f"expected {self._width} fields, found {count}")
+            content = text[start : start + min(length, self._max_record)]
+            yield _build_torn(row, offset + start, length, content, reason)
+
+    def _too_long(self, length: int) -> Reason:
+        return RECORD_TOO_LONG, f"expected at most {self._max_record} bytes in a record, found {length}"
 
 
-def _literal(uri: str) -> str:
-    """Spark reads a path as a pattern; this one matches only itself."""
-    return re.sub(r"([\\\[\]{}*?])", r"\\\1", uri)
+@dataclass(frozen=True)
+class _Passed:
+    """A record that was too long to be kept, or that never ended."""
+
+    length: int  # without line end
+    read: int  # with it
+    closed: bool
+    rest: Chunk  # the text after it
 
 
-def is_whole(pipeline: Pipeline) -> Column:
-    """Say whether a record has exactly the contract's fields.
-
-    Without a quote, it has if its text is as long as its fields and the delimiters between them: that needs
-    no second look at the text. With quotes, the delimiters outside of them are counted.
-    """
-    delimiters = len(pipeline.columns) - 1
-    raw, dialect = sf.col(RAW), pipeline.format
-    lengths = [
-        sf.coalesce(sf.octet_length(field(index)), sf.lit(0)) for index in range(len(pipeline.columns))
-    ]
-    last = sf.col(field(delimiters))
-    # \r before the line end is in the last field, and in the raw text only at the very end of a file.
-    line_end = sf.when(sf.endswith(last, sf.lit("\r")) & ~sf.endswith(raw, sf.lit("\r")), 1).otherwise(0)
-    plain = sf.octet_length(raw) == fold(add, lengths) + delimiters - line_end
-    quoted = (count_fields(pipeline) == delimiters + 1) & ~has_open_quote(dialect)
-    return sf.coalesce(
-        sf.when(sf.contains(raw, sf.lit(dialect.quote)), quoted).otherwise(plain), sf.lit(False)
-    )
+def _pass_over(data: bytes, ended: bool, lead: bytes, chunks: Iterator[Chunk], dialect: Dialect) -> _Passed:
+    """Read on to the end of the record that `data` begins. `lead` leads to the same state as `data`."""
+    read, tail = len(data) - ended, data
+    while not ended:
+        chunk, ended = next(chunks)
+        text = lead + chunk
+        marks = scan(text, dialect, ended)
+        if len(marks.lines):
+            stop = int(marks.ends[marks.lines[0]])
+            read += stop - len(lead)
+            rest = (text[stop + 1 :], ended)
+            # The line end of a text's very end was put there.
+            return _Passed(read - int(marks.returns[0]), read + bool(not ended or rest[0]), True, rest)
+        read, tail, lead = read + len(chunk) - ended, tail[-2:] + chunk, marks.rest
+    # The last of these line ends was put there.
+    line_end = len(tail) - len(re.sub(rb"\r?\n?\n\Z", b"", tail[-3:])) - max(0, len(tail) - 3)
+    return _Passed(read + 1 - line_end, read, False, (b"", True))
 
 
-def count_fields(pipeline: Pipeline) -> Column:
-    """Count the fields of a record in its raw text."""
-    skeleton, dialect = _skeleton(pipeline.format), pipeline.format
-    without = sf.replace(skeleton, sf.lit(dialect.delimiter), sf.lit(""))
-    surplus = sf.lit(len(pipeline.columns) + 1)
-    return sf.coalesce(sf.octet_length(skeleton) - sf.octet_length(without) + 1, surplus)
+def _build_torn(row: int, offset: int, length: int, content: bytes, reason: Reason) -> Torn:
+    """Describe a torn record. `content` is as much of it as was kept, at most."""
+    try:
+        text, _ = codecs.utf_8_decode(content, "strict", len(content) == length)
+        damaged = "\0" in text
+    except UnicodeDecodeError:
+        text, damaged = _decode(content), True
+    return Torn(row, offset, length, text[:MAX_RAW], *reason, damaged)
 
 
-def has_open_quote(dialect: Format) -> Column:
-    """Say whether a quote opens a field and never closes it: other records may have been swallowed."""
-    at_start = f"(?:^|{re.escape(dialect.delimiter)}){re.escape(dialect.quote)}"
-    return sf.coalesce(_skeleton(dialect).rlike(at_start), sf.lit(False))
+def _decode(content: bytes) -> str:
+    return content[:_MAX_RAW_BYTES].decode("utf-8", "replace")[:MAX_RAW]
 
 
-def _skeleton(dialect: Format) -> Column:
-    """The raw text without its well quoted fields. Doubled quotes go first: what is left opens or closes."""
-    delimiter, quote = re.escape(dialect.delimiter), re.escape(dialect.quote)
-    single = sf.replace(sf.col(RAW), sf.lit(dialect.quote * 2), sf.lit(""))
-    return sf.regexp_replace(
-        single, rf"(?<=^|{delimiter}){quote}[^{quote}]*+{quote}(?=\r?\z|{delimiter})", ""
-    )
+def _list_wanted(layout: Layout, format: Format) -> list[int]:
+    known = [position for position in layout.positions if position is not None]
+    kept = layout.unknown if format.unknown_columns in ("rescue", "evolve") else ()
+    return known + [position for position, _ in kept]
 
 
-def raw_text(pipeline: Pipeline) -> Column:
-    """Return a record's text without its line end, rebuilt from its fields where Spark did not keep it."""
-    fields = [sf.col(field(index)) for index in range(len(pipeline.columns))]
-    # Spark keeps the text of all records but those of one field too many, which end in that field.
-    texts = [sf.coalesce(text, sf.lit("")) for text in (*fields, _strip_return(sf.col(SURPLUS)))]
-    rebuilt = sf.concat_ws(pipeline.format.delimiter, *(_encode(text, pipeline.format) for text in texts))
-    return sf.coalesce(_strip_return(sf.col(RAW)), rebuilt)
-
-
-def _encode(text: Column, dialect: Format) -> Column:
-    quote = dialect.quote
-    doubled = sf.concat(sf.lit(quote), sf.replace(text, sf.lit(quote), sf.lit(quote * 2)), sf.lit(quote))
-    return sf.when(text.rlike(f"[{re.escape(quote + dialect.delimiter)}\r\n]"), doubled).otherwise(text)
-
-
-def _without_line_end(last: str, dialect: Format) -> Column:
-    """Take \\r\\n's \\r off the last field, unless it stands within quotes."""
-    quoted = sf.endswith(_strip_return(sf.col(RAW)), sf.lit(dialect.quote))
-    return sf.when(sf.coalesce(quoted, sf.lit(False)), sf.col(last)).otherwise(_strip_return(sf.col(last)))
-
-
-def _strip_return(text: Column) -> Column:
-    stripped = sf.left(text, sf.length(text) - 1)
-    return sf.when(sf.endswith(text, sf.lit("\r")), stripped).otherwise(text)
+def _find_nul(text: bytes) -> Places:
+    if b"\0" not in text:
+        return np.empty(0, np.int32)
+    return np.flatnonzero(np.frombuffer(text, np.uint8) == 0).astype(np.int32)

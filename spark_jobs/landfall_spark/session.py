@@ -11,22 +11,17 @@ from pyspark.sql import SparkSession
 SETTINGS = {
     # Timestamps in contracts are UTC where they name no zone.
     "spark.sql.session.timeZone": "UTC",
-    # Anything else falls back to, or raises because of, the lenient parser of Spark 2.
-    "spark.sql.legacy.timeParserPolicy": "CORRECTED",
-    "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
-    # Half of snappy's size; BigQuery and DuckDB read both.
-    "spark.sql.parquet.compression.codec": "zstd",
-    # Opening a file counts as much as a full partition, so that no two files share one: the number of a row
-    # within its partition is then its number within its file.
-    "spark.sql.files.maxPartitionBytes": "134217728",
-    "spark.sql.files.openCostInBytes": "134217728",
-    # A shuffle happens only to count rows per file, a few rows per task; a partition per core would be idle.
-    "spark.sql.shuffle.partitions": "1",
+    # A worker imports its libraries once, not once a task.
+    "spark.python.worker.reuse": "true",
+    # What a dying worker dumps goes to the driver's log, and its stack is of no use there.
+    "spark.python.worker.faulthandler.enabled": "false",
+    # Two attempts of a task at once would write the same file at the same time.
+    "spark.speculation": "false",
 }
 
 
 def open_session(name: str) -> SparkSession:
-    """Return the session of this process, with the settings that the transforms rely on."""
+    """Return the session of this process, with the settings that the job relies on."""
     builder = SparkSession.builder.appName(name)
     for key, value in SETTINGS.items():
         builder = builder.config(key, value)

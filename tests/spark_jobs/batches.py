@@ -15,8 +15,11 @@ import pyarrow.parquet as pq
 from pyspark.sql import SparkSession
 
 from landfall_spark import job
+from landfall_spark.token_key import TokenKey
 
 ARCHIVE, LAKE = "test-archive", "test-lake"
+# The version of a secret that every batch names, and what it holds.
+TOKEN_KEY_NAME, TOKEN_KEY = "projects/test/secrets/token-key/versions/1", bytes(range(32))
 LINEAGE = [
     "_batch_id",
     "_source_uri",
@@ -31,14 +34,18 @@ FIRST_GENERATION = 1763688362123456
 
 @dataclass(frozen=True)
 class Place:
-    """A session whose gs:// buckets are folders under `root`."""
+    """A session, and the folder under which the buckets are folders."""
 
     session: SparkSession
     root: Path
 
+    def uri(self, bucket: str, name: str) -> str:
+        """The URI of an object."""
+        return f"file://{self.root}/{bucket}/{name}"
+
     def path(self, uri: str) -> Path:
-        """The local path of a gs:// URI."""
-        return self.root / uri.removeprefix("gs://")
+        """The local path of a URI."""
+        return Path(uri.removeprefix("file://"))
 
 
 @dataclass(frozen=True)
@@ -68,7 +75,7 @@ class Batch:
 
     def run(self) -> Outcome:
         """Run the job as its main does."""
-        content = job.run(self.place.session, self.manifest, self.pipeline, self.output)
+        content = job.run(self.place.session, self.manifest, self.pipeline, self.output, _fetch_key)
         folder = self.place.path(self.output)
         assert json.loads((folder / "metrics.json").read_text()) == content
         return Outcome(folder, content)
@@ -78,10 +85,10 @@ def stage(place: Place, pipeline: Mapping[str, Any], files: Mapping[str, bytes],
     """Archive the files under their names and write manifest and pipeline beside the output."""
     dataset = pipeline["dataset"]
     batch_id = hashlib.sha256(batch.encode()).hexdigest()[:32]
-    output = f"gs://{LAKE}/{dataset}/{batch_id}"
+    output = place.uri(LAKE, f"{dataset}/{batch_id}")
     entries = []
     for index, (name, content) in enumerate(files.items()):
-        uri = f"gs://{ARCHIVE}/{dataset}/{batch_id}/{name}"
+        uri = place.uri(ARCHIVE, f"{dataset}/{batch_id}/{name}")
         path = place.path(uri)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
@@ -97,7 +104,7 @@ def stage(place: Place, pipeline: Mapping[str, Any], files: Mapping[str, bytes],
             }
         )
     manifest = {
-        "version": 1,
+        "version": 2,
         "dataset": dataset,
         "batch_id": batch_id,
         "run_id": f"{dataset}__2026-11-21T01:26:00Z",
@@ -106,6 +113,8 @@ def stage(place: Place, pipeline: Mapping[str, Any], files: Mapping[str, bytes],
         "arrived_on": "2026-11-21",
         "files": entries,
         "superseded": [],
+        "replay": None,
+        "token_key": TOKEN_KEY_NAME,
     }
     folder = place.path(output)
     folder.mkdir(parents=True)
@@ -122,6 +131,11 @@ def plain(value: object) -> object:
     if isinstance(value, datetime) and value.tzinfo:
         return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
     return value.isoformat() if isinstance(value, date) else value
+
+
+def _fetch_key(resource: str) -> TokenKey:
+    assert resource == TOKEN_KEY_NAME
+    return TokenKey(resource, TOKEN_KEY)
 
 
 def _read(folder: Path, order: tuple[str, ...]) -> list[dict[str, Any]]:

@@ -2,13 +2,14 @@
 
 import logging
 import os
+import sys
 from collections.abc import Iterator
 
 import pytest
 
 from landfall_spark.session import open_session
 from tests.spark_jobs.batches import ARCHIVE, LAKE, Place
-from tests.spark_jobs.submission import properties
+from tests.spark_jobs.submission import UNIT, properties
 
 
 @pytest.fixture(scope="session")
@@ -20,15 +21,16 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     for bucket in (ARCHIVE, LAKE):
         (root / bucket).mkdir()
     arguments = [word for name, value in properties(root).items() for word in ("--conf", f'"{name}={value}"')]
-    before = os.environ.get("PYSPARK_SUBMIT_ARGS")
-    os.environ["PYSPARK_SUBMIT_ARGS"] = " ".join([*arguments, "pyspark-shell"])
-    try:
+    set_up = {
+        "PYSPARK_SUBMIT_ARGS": " ".join([*arguments, "pyspark-shell"]),
+        # A worker finds the package where --py-files would put it.
+        "PYTHONPATH": os.pathsep.join([str(UNIT), *filter(None, [os.environ.get("PYTHONPATH")])]),
+        "PYSPARK_PYTHON": sys.executable,
+    }
+    with pytest.MonkeyPatch.context() as environment:
+        for name, value in set_up.items():
+            environment.setenv(name, value)
         session = open_session("tests")
-    finally:
-        if before is None:
-            del os.environ["PYSPARK_SUBMIT_ARGS"]
-        else:
-            os.environ["PYSPARK_SUBMIT_ARGS"] = before
     session.sparkContext.setLogLevel("OFF")
     yield Place(session, root)
     session.stop()

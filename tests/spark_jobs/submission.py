@@ -10,29 +10,22 @@ from pathlib import Path
 
 import pyspark
 
-from tests.spark_jobs.batches import ARCHIVE, LAKE
-
 UNIT = Path(__file__).resolve().parents[2] / "spark_jobs"
 
 
 def properties(root: Path) -> dict[str, str]:
-    """Spark's properties for two cores on loopback, with gs:// as folders under `root`."""
-    buckets = {
-        f"spark.hadoop.fs.viewfs.mounttable.{bucket}.linkFallback": f"file://{root / bucket}"
-        for bucket in (ARCHIVE, LAKE)
-    }
+    """Spark's properties for two cores on loopback; what it keeps lies under `root`."""
     return {
         "spark.master": "local[2]",
-        "spark.driver.memory": "1g",
+        "spark.driver.memory": "512m",
         "spark.driver.host": "127.0.0.1",
         "spark.driver.bindAddress": "127.0.0.1",
         "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
+        # Two hundred by default, for a handful of rows.
+        "spark.sql.shuffle.partitions": "2",
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
         "spark.sql.warehouse.dir": f"file://{root}/warehouse",
-        "spark.hadoop.fs.gs.impl": "org.apache.hadoop.fs.viewfs.ViewFileSystemOverloadScheme",
-        "spark.hadoop.fs.viewfs.overload.scheme.target.file.impl": "org.apache.hadoop.fs.LocalFileSystem",
-        **buckets,
     }
 
 

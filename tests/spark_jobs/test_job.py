@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
-from landfall_spark import parquet
+from landfall_spark import metrics
 from landfall_spark.errors import ConservationError, JobError, ManifestError, PipelineError
+from landfall_spark.metrics import FileCounts
 from tests.spark_jobs.batches import Place, stage
 from tests.spark_jobs.submission import UNIT, submit
 
@@ -39,25 +40,31 @@ def test_running_again_gives_the_same_rows(place: Place) -> None:
 def test_no_stale_output_survives_a_run(place: Place) -> None:
     batch = stage(place, PIPELINE, {"a.csv": b""}, "stale")
     folder = place.path(batch.output)
-    for name in ("accepted/part-0.parquet", "rejected/part-0.parquet"):
+    for name in ("accepted/part-00000.parquet", "rejected/part-00007.parquet", "repeats/part-0.parquet"):
         (folder / name).parent.mkdir()
         (folder / name).write_bytes(b"of an earlier run")
     outcome = batch.run()
     assert (outcome.accepted(), outcome.rejected()) == ([], [])
     assert outcome.metrics["rows_read"] == 0
+    assert sorted(path.name for path in folder.rglob("*.*")) == [
+        "manifest.json",
+        "metrics.json",
+        "pipeline.json",
+    ]
 
 
 def test_a_failing_run_leaves_no_metrics(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     batch = stage(place, PIPELINE, FILES, "failing")
     batch.run()
-    real = parquet.write
+    real = metrics.gather
 
-    def lose_one(*arguments: Any) -> parquet.Observed:
-        observed = real(*arguments)
-        return parquet.Observed(observed.read + 1, observed.rejected)
+    def lose_one(parts: Any) -> dict[int, FileCounts]:
+        counts = real(parts)
+        counts[0].accepted -= 1
+        return counts
 
-    monkeypatch.setattr(parquet, "write", lose_one)
-    with pytest.raises(ConservationError, match="expected the 4 rows that were read, found 3"):
+    monkeypatch.setattr(metrics, "gather", lose_one)
+    with pytest.raises(ConservationError, match=r"expected 2 rows, .* found 0 accepted and 1 rejected"):
         batch.run()
     assert not (place.path(batch.output) / "metrics.json").exists()
 
@@ -84,12 +91,19 @@ def test_an_archived_file_that_is_gone_is_no_verdict_on_it(place: Place) -> None
 @pytest.mark.parametrize(
     ("document", "change", "error", "message"),
     [
-        ("manifest", {"version": 2}, ManifestError, "manifest.json: version: expected 1, found 2"),
+        ("manifest", {"version": 1}, ManifestError, "manifest.json: version: expected 2, found 1"),
         ("manifest", {"batch_id": 7}, ManifestError, "batch_id: expected str, found 7"),
+        ("manifest", {"claimed_at": "today"}, ManifestError, "claimed_at: expected an instant such as"),
+        (
+            "manifest",
+            {"token_key": "key"},
+            ManifestError,
+            "token_key: expected projects/P/secrets/S/versions/N",
+        ),
         ("manifest", {"files": [{"uri": "x"}]}, ManifestError, r"files\[0\]: generation: expected int"),
         ("manifest", {"dataset": "other"}, PipelineError, "dataset: expected other, found orders"),
         ("manifest", {"batch_id": "0"}, JobError, "--output: expected a URI that ends with /orders/0"),
-        ("pipeline", {"columns": []}, PipelineError, "columns: expected at least one column, found none"),
+        ("pipeline", {"columns": []}, PipelineError, "columns: expected at least one column that is not"),
         ("pipeline", {"columns": [{"name": "a", "type": "INT"}]}, PipelineError, "type: expected one of"),
         ("pipeline", {"format": {"type": "json"}}, PipelineError, "format: type: expected csv, found json"),
         ("pipeline", "{", PipelineError, "pipeline.json: expected a JSON document"),
@@ -137,8 +151,8 @@ def test_the_job_runs_as_a_process_with_the_zip_alone(place: Place) -> None:
 
 
 def test_a_wrong_manifest_ends_the_process_with_one_line(place: Place) -> None:
-    uri = "gs://test-lake/none/manifest.json"
-    done = submit(place.root, "--manifest", uri, "--pipeline", uri, "--output", "gs://test-lake/none/0")
+    uri = place.uri("test-lake", "none/manifest.json")
+    done = submit(place.root, "--manifest", uri, "--pipeline", uri, "--output", uri)
     assert done.returncode == 1
     errors = [json.loads(line) for line in done.stdout.splitlines() if '"ERROR"' in line]
     assert [error["message"].startswith(f"{uri}: expected a UTF-8 file") for error in errors] == [True]
@@ -158,8 +172,9 @@ def test_wrong_usage_ends_the_process_before_spark_starts() -> None:
 
 
 def test_the_unit_imports_only_what_every_node_has() -> None:
-    # py4j is PySpark's own bridge to the JVM and ships inside Spark.
-    allowed = {"pyspark", "py4j", "landfall_spark", *sys.stdlib_module_names}
+    # Spark ships with PySpark; the others are pinned by the cluster's own configuration.
+    installed = {"pyspark", "numpy", "pyarrow", "google", "requests"}
+    allowed = {"landfall_spark", *installed, *sys.stdlib_module_names}
     for path in UNIT.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
@@ -171,6 +186,8 @@ def test_the_unit_imports_only_what_every_node_has() -> None:
 @pytest.mark.parametrize("path", sorted(CONTRACTS.glob("*/pipeline.json")), ids=lambda path: path.parent.name)
 def test_every_rendered_contract_is_taken(path: Path, place: Place) -> None:
     pipeline = json.loads(path.read_text())
-    header = ",".join(column["name"] for column in pipeline["columns"])
-    outcome = stage(place, pipeline, {"a.csv": header.encode() + b"\n"}, f"contract {path.parent.name}").run()
+    names = [column.get("header", column["name"]) for column in pipeline["columns"]]
+    header = pipeline["format"]["delimiter"].join(names) + "\n"
+    content = header.encode(pipeline["format"]["encoding"])
+    outcome = stage(place, pipeline, {"a.csv": content}, f"contract {path.parent.name}").run()
     assert [(file["state"], file["reason"]) for file in outcome.metrics["files"]] == [("loaded", "no_rows")]

@@ -15,16 +15,17 @@ from tests.spark_jobs.batches import Place, stage
 
 ROWS, FILES = 400, 12
 PIPELINE: dict[str, Any] = {
-    "version": 1,
+    "version": 2,
     "dataset": "quotes",
     "format": {
         "type": "csv",
         "delimiter": ",",
         "quote": '"',
-        "escape": '"',
         "encoding": "UTF-8",
         "header": True,
         "null_tokens": ["", "NA"],
+        "unknown_columns": "reject",
+        "max_text_bytes": 1 << 30,
     },
     "columns": [
         {"name": "id", "type": "STRING", "required": True},
@@ -34,6 +35,7 @@ PIPELINE: dict[str, Any] = {
         {"name": "cost", "type": "BIGNUMERIC", "precision": 38, "scale": 18, "required": True},
         {"name": "paid", "type": "BOOL", "required": False, "true_tokens": ["Y"], "false_tokens": ["N"]},
     ],
+    "duplicate_keys": "keep_last",
 }
 # Whatever a note may hold and a CSV writer has to protect.
 ALPHABET = string.ascii_letters + " ,;'\"\n\t|\\" + "áß漢😀" + "\r"
