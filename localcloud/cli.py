@@ -71,6 +71,17 @@ def _parser() -> argparse.ArgumentParser:
         help="as a file to drop, with FILE.reasons.csv beside it; - for the rows alone",
     )
 
+    replay = commands.add_parser("replay", help="read archived files again, under today's contract")
+    replay.add_argument(
+        "asked",
+        metavar="BATCH|FILE",
+        help="a batch's id or how it begins; gs://bucket/name#generation, or a file's name",
+    )
+    replay.add_argument("--wait", action="store_true", help="follow it until its rows are in trusted")
+    replay.add_argument(
+        "--timeout", type=float, default=300, metavar="S", help="seconds to wait, default %(default)s"
+    )
+
     query = commands.add_parser("query", help="ask the local BigQuery")
     query.add_argument("sql", metavar="SQL")
     form = query.add_mutually_exclusive_group()
@@ -122,6 +133,10 @@ def _run(arguments: argparse.Namespace, place: Place) -> int:
             from localcloud.command.rejects import rejects
 
             return rejects(place, arguments.dataset, arguments.batch, arguments.csv)
+        case "replay":
+            from localcloud.command.replay import replay
+
+            return replay(place, arguments.asked, arguments.wait, arguments.timeout)
         case "query":
             from localcloud.command.query import query
 

@@ -1,6 +1,7 @@
 """The warehouse as Terraform would define it, made from the rendered files: datasets, tables, procedures."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -58,7 +59,7 @@ def connect(endpoint: str, project: str, location: str) -> bigquery.Client:
 def read(rendered: Path) -> Warehouse:
     """Read the definitions below ``rendered`` (the ``bigquery/`` folder).
 
-    ``datasets/<dataset>/`` gives the raw and trusted table and the procedure, ``ops/`` the ledger tables.
+    ``datasets/<dataset>/`` gives the raw and trusted table and the procedures, ``ops/`` the ledger tables.
     Raises ``WarehouseError`` with the path of what is absent or no JSON.
     """
     folders = sorted(path.parent for path in rendered.glob("datasets/*/pipeline.json"))
@@ -70,15 +71,16 @@ def read(rendered: Path) -> Warehouse:
         tables += [_define(pipeline[layer], folder / f"{layer}.schema.json") for layer in ("raw", "trusted")]
     for name, ledger in _read_json(rendered / "ops" / "tables.json").items():
         tables.append(_define(ledger, rendered / "ops" / f"{name}.schema.json"))
-    procedures = tuple((path, _read_text(path)) for path in (folder / "procedure.sql" for folder in folders))
-    return Warehouse(tuple(tables), procedures)
+    paths = [folder / name for folder in folders for name in ("procedure.sql", "replay.sql")]
+    return Warehouse(tuple(tables), tuple((path, _read_text(path)) for path in paths))
 
 
 def provision(client: bigquery.Client, rendered: Path, location: str) -> Warehouse:
     """Make the warehouse what the rendered files say; running it again keeps every row.
 
-    Tables that exist get their new columns, descriptions and filter requirement. Raises ``WarehouseError``
-    when a table was stored with columns that cannot become the rendered ones.
+    Tables that exist get their new columns, descriptions and filter requirement, and keep optional columns
+    that came in with files (mode ``evolve``). Raises ``WarehouseError`` when a table was stored with columns
+    that cannot become the rendered ones.
     """
     warehouse = read(rendered)
     for name in DATASETS:
@@ -100,6 +102,7 @@ def provision(client: bigquery.Client, rendered: Path, location: str) -> Warehou
 def _provision_table(client: bigquery.Client, definition: TableDefinition) -> None:
     wanted = _table(client.project, definition)
     stored = client.create_table(wanted, exists_ok=True, retry=_RETRY, timeout=PATIENCE)
+    wanted.schema = merge_columns(stored.schema, definition.schema)
     properties = [name for name in _CHANGEABLE if getattr(stored, name) != getattr(wanted, name)]
     if not properties:
         return
@@ -110,6 +113,21 @@ def _provision_table(client: bigquery.Client, definition: TableDefinition) -> No
             f"expected table {definition.name} to take its rendered schema, found: {_reason(error)}; "
             "only new nullable columns can be added to stored rows: run `landfall reset` to start empty"
         ) from error
+
+
+def merge_columns(
+    stored: Sequence[bigquery.SchemaField], rendered: Sequence[bigquery.SchemaField]
+) -> list[bigquery.SchemaField]:
+    """Give the stored columns as they are rendered now, in their stored order, then the new ones.
+
+    A stored column that is not rendered stays where it is optional; a REQUIRED one is left out, for BigQuery
+    to refuse.
+    """
+    now = {field.name.lower(): field for field in rendered}
+    before = {field.name.lower() for field in stored}
+    kept = [now.get(field.name.lower(), field) for field in stored]
+    new = [field for field in rendered if field.name.lower() not in before]
+    return [field for field in kept if field.name.lower() in now or field.mode != "REQUIRED"] + new
 
 
 #: What of a stored table can follow its definition; partitioning and clustering columns cannot.

@@ -2,8 +2,8 @@
 
 BigQuery: ``*`` in a URI matches any objects; columns go by name, absent ones become null; a file that does
 not fit the table fails the job (optional columns do not fit REQUIRED ones unless the job names the
-``schema``); lists need ``enableListInference``, decimals ``decimalTargetTypes``; ``outputRows`` counts this
-load's rows.
+``schema``); ``ALLOW_FIELD_ADDITION`` lets an append add columns; lists need ``enableListInference``, decimals
+``decimalTargetTypes``; ``outputRows`` counts this load's rows.
 bqemulator: columns go by position; none of these options is read; ``outputRows`` is the table's total.
 """
 
@@ -34,6 +34,7 @@ from bqemulator.storage.sql_identifiers import quoted_table_ref
 from localcloud.bigquery.columns import definitions, stored_type
 from localcloud.bigquery.parquet import Field, conform, fields_of
 from localcloud.bigquery.seams import replace
+from localcloud.bigquery.tables import changes
 
 _log = structlog.get_logger("localcloud.bigquery")
 
@@ -70,6 +71,7 @@ class _LoadRequest:
     declared: tuple[Field, ...]
     decimal_targets: tuple[str, ...]
     list_inference: bool
+    adds_columns: bool
 
     @classmethod
     def read(cls, project: str, load: dict[str, Any]) -> "_LoadRequest":
@@ -87,6 +89,7 @@ class _LoadRequest:
             declared=tuple((load.get("schema") or {}).get("fields", ())),
             decimal_targets=tuple(load.get("decimalTargetTypes") or ("NUMERIC",)),
             list_inference=bool(load.get("parquetOptions", {}).get("enableListInference")),
+            adds_columns="ALLOW_FIELD_ADDITION" in (load.get("schemaUpdateOptions") or ()),
         )
 
     @property
@@ -139,24 +142,51 @@ async def _load_parquet(
     )
     async with ctx.engine.write_lock():
         table = _destination(request, in_files, ctx)
-        present = [table_routes._field_to_rest(field) for field in table.schema_.fields]
         if request.declared:
             conform(request.name, list(request.declared), in_files, modes=False)
-            conform(request.name, present, list(request.declared))
-        else:
-            conform(request.name, present, in_files)
+        columns, statements = _grow(request, table, list(request.declared) or in_files)
+        conform(request.name, columns, list(request.declared) or in_files)
         # The job's record commits with its rows: killed in between, the id is free and nothing is loaded.
         ctx.engine.execute("BEGIN TRANSACTION")
         try:
-            rows = _append(request, present, {field["name"].lower() for field in in_files}, files, ctx)
+            if statements:
+                _alter(table, columns, statements, ctx)
+            rows = _append(request, columns, {field["name"].lower() for field in in_files}, files, ctx)
             job = _finished(project_id, job_id, config, rows, files, started, ctx)
             ctx.catalog.upsert_job(job)
             ctx.engine.execute("COMMIT")
         except BaseException:
             ctx.engine.execute("ROLLBACK")
             ctx.catalog.delete_job(project_id, job_id, not_found_ok=True)
+            if statements:
+                ctx.catalog.update_table(table)
             raise
     return job
+
+
+def _grow(request: _LoadRequest, table: TableMeta, incoming: list[Field]) -> tuple[list[Field], list[str]]:
+    """Give the table's columns as the load may leave them, and how to alter the stored ones into them."""
+    present = [table_routes._field_to_rest(field) for field in table.schema_.fields]
+    if not request.adds_columns:
+        return present, []
+    if request.write != "WRITE_APPEND":
+        raise ValidationError(
+            "Schema update options should only be specified with WRITE_APPEND disposition, "
+            "or with WRITE_TRUNCATE disposition on a table partition."
+        )
+    known = {field["name"].lower() for field in present}
+    columns = [*present, *(field for field in incoming if field["name"].lower() not in known)]
+    return columns, changes(request.name, table.schema_.fields, columns)
+
+
+def _alter(table: TableMeta, columns: list[Field], statements: list[str], ctx: AppContext) -> None:
+    target = quoted_table_ref(table.project_id, table.dataset_id, table.table_id)
+    for statement in statements:
+        ctx.engine.execute(f"ALTER TABLE {target} {statement}")
+    body = {"tableReference": {"tableId": table.table_id}, "schema": {"fields": columns}}
+    ctx.catalog.update_table(
+        table_routes._rest_to_table_meta(table.project_id, table.dataset_id, body, ctx.clock, table)
+    )
 
 
 def _common_schema(files: list[Path]) -> pa.Schema:

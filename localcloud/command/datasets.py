@@ -34,20 +34,19 @@ def read_datasets(folder: Path) -> dict[str, Dataset]:
 
 @dataclass(frozen=True)
 class Dialect:
-    """How a dataset's files are written."""
+    """How a dataset's files are written; without an `escape` a quote is doubled."""
 
-    columns: tuple[str, ...]
     delimiter: str
+    quote: str
+    escape: str | None
     encoding: str
     header: bool
 
 
-def read_dialect(folder: Path, dataset: str) -> Dialect:
-    """The dialect that the dataset's rendered contract states; the dataset must exist."""
-    document = json.loads((folder / dataset / "pipeline.json").read_text())
-    form = document["format"]
-    names = tuple(column["name"] for column in document["columns"])
-    return Dialect(names, form["delimiter"], form["encoding"], form["header"])
+def parse_dialect(text: str) -> Dialect:
+    """The dialect that a rendered contract states."""
+    form = json.loads(text)["format"]
+    return Dialect(form["delimiter"], form["quote"], form.get("escape"), form["encoding"], form["header"])
 
 
 def infer_dataset(file_name: str, datasets: Iterable[str]) -> str | None:

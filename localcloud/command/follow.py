@@ -1,4 +1,4 @@
-"""Follows dropped files: asks the parts, keeps each file's way up to date, and judges its end."""
+"""Follows dropped or replayed files: asks the parts, keeps each file's way up to date, and judges its end."""
 
 import time
 import urllib.parse
@@ -93,7 +93,7 @@ class Follower:
             runs = self._airflow.runs(f"ingest_{dataset}")
             tasks: dict[str, list[dict[str, Any]]] = {}
             for one in mine:
-                if "event delivered" not in one.reached:
+                if "event delivered" in one.steps and "event delivered" not in one.reached:
                     way.see_delivery(one, self._deliveries(one))
                 way.see_batch(one, batch)
                 run = way.choose_run(one, runs)
@@ -107,7 +107,7 @@ class Follower:
                 if closed or (one.batch is None and self._round % _WITHOUT_JOURNAL == 0):
                     self._judge(one)
                 if not one.is_over and run and not closed and way.is_lost(one, runs):
-                    one.end(self._say_failed(one, run, tasks.get(run["dag_run_id"], [])))
+                    one.end(self._say_failed(one, run))
 
     def _deliveries(self, one: Way) -> list[dict[str, Any]]:
         bucket, _, name = one.uri.removeprefix("gs://").partition("/")
@@ -118,9 +118,7 @@ class Follower:
 
     def _judge(self, one: Way) -> None:
         """End the way by what the ledger says, if it says anything yet."""
-        batch_id = (
-            one.batch.batch_id if one.batch else ledger.find_batch_of(self._bigquery, one.uri, one.generation)
-        )
+        batch_id = one.batch.batch_id if one.batch else self._find_batch(one)
         result = batch_id and self._result(batch_id, self._datasets[one.dataset])
         file = result and result.files.get((one.uri, one.generation))
         if not result or not file:
@@ -136,6 +134,11 @@ class Follower:
         verdict, succeeded = judge_loaded(file, result, self._datasets[one.dataset])
         one.end(verdict, succeeded)
 
+    def _find_batch(self, one: Way) -> str | None:
+        if one.replay is None:
+            return ledger.find_batch_of(self._bigquery, one.uri, one.generation)
+        return ledger.find_replay(self._bigquery, one.dataset, one.replay, one.began_at)
+
     def _result(self, batch_id: str, dataset: Dataset) -> "Result | None":
         """What became of a batch, asked for once it is closed; None before."""
         if batch_id not in self._results:
@@ -150,10 +153,12 @@ class Follower:
             )
         return self._results[batch_id]
 
-    def _say_failed(self, one: Way, run: Mapping[str, Any], tasks: list[dict[str, Any]]) -> str:
+    def _say_failed(self, one: Way, run: Mapping[str, Any]) -> str:
+        tasks = self._airflow.tasks(f"ingest_{one.dataset}", run["dag_run_id"])
         failed = ", ".join(way.failed_tasks(tasks)) or "a task"
         batch = ledger.find_batch(self._bigquery, one.batch.batch_id) if one.batch else None
         detail = f" {batch['detail']}." if batch and batch["detail"] else ""
+        then = "the dataset's next run finishes the batch" if one.batch else "then replay it again"
         folder = (
             self._cloud.place.airflow
             / "logs"
@@ -162,7 +167,7 @@ class Follower:
         )
         return (
             f"failed: {failed} of run {run['dag_run_id']} failed for good.{detail} The logs are in {folder}; "
-            "`landfall logs driver` shows Spark's. Mend the cause; the dataset's next run finishes the batch."
+            f"`landfall logs driver` shows Spark's. Mend the cause; {then}."
         )
 
     def _say_late(self, one: Way, timeout: float, trouble: str) -> str:

@@ -14,13 +14,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class OpenBatch:
-    """The one open batch of a dataset; `files` are (uri, generation)."""
+    """The one open batch of a dataset; `files` are (uri, generation), `replay` is what it reads again."""
 
     dataset: str
     batch_id: str
     run_id: str
     claimed_at: datetime
     files: frozenset[tuple[str, int]]
+    replay: str | None = None
 
 
 def read_open_batch(client: "storage.Client", dataset: str) -> OpenBatch | None:
@@ -43,4 +44,5 @@ def parse_open_batch(document: dict[str, Any]) -> OpenBatch:
         document["run_id"],
         claimed_at,
         frozenset((file["uri"], int(file["generation"])) for file in document["files"]),
+        document.get("replay"),
     )

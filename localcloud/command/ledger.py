@@ -58,6 +58,16 @@ def find_batch_of(client: bigquery.Client, uri: str, generation: int) -> str | N
     return next((row["batch_id"] for row in rows), None)
 
 
+def find_replay(client: bigquery.Client, dataset: str, asked: str, since: datetime) -> str | None:
+    """The batch in which a replay was run that was asked for at `since` or later, or None."""
+    sql = """
+        SELECT batch_id FROM ops.batches
+        WHERE dataset = @dataset AND replay = @asked AND claimed_at >= @since ORDER BY claimed_at DESC LIMIT 1
+    """
+    rows = ask(client, sql, {"dataset": dataset, "asked": asked, "since": since})
+    return next((row["batch_id"] for row in rows), None)
+
+
 def find_batch(client: bigquery.Client, batch_id: str) -> dict[str, Any] | None:
     """What the ledger says of one batch."""
     which = "WHERE batch_id = @batch ORDER BY recorded_at DESC LIMIT 1"
@@ -73,6 +83,58 @@ def list_batch_ids(client: bigquery.Client, dataset: str) -> list[str]:
 def list_batch_files(client: bigquery.Client, batch_id: str) -> list[dict[str, Any]]:
     """What the ledger says of each file of one batch."""
     return [dict(row) for row in ask(client, f"{_FILES} WHERE batch_id = @batch", {"batch": batch_id})]
+
+
+# Without a batch: what a file's newest reading rejected, for a replay judges all of it again.
+_REJECTED = """
+FROM ops.rejected_rows AS r
+WHERE r.dataset = @dataset AND (
+  r.batch_id = @batch
+  OR (@batch = '' AND NOT EXISTS (
+    SELECT 1 FROM ops.files AS f
+    WHERE f.source_uri = r.source_uri AND f.source_generation = r.source_generation
+      AND f.batch_id != r.batch_id AND f.claimed_at > r.ingested_at
+  ))
+)
+"""
+
+
+def list_rejected(client: bigquery.Client, dataset: str, batch_id: str) -> Iterator[Any]:
+    """The rejected rows of a dataset or, where named, of one batch; those of a file together, in its order.
+
+    Oldest file first: should a key be in it twice, its newer row comes later, and so wins again.
+    """
+    sql = f"""
+        SELECT r.batch_id, r.source_uri, r.source_generation, r.source_row, r.text_offset, r.text_bytes,
+          r.raw, r.reasons
+        {_REJECTED} ORDER BY r.source_generation, r.source_uri, r.batch_id, r.source_row
+    """
+    return ask(client, sql, {"dataset": dataset, "batch": batch_id})
+
+
+def count_rejected(client: bigquery.Client, dataset: str, batch_id: str) -> list[dict[str, Any]]:
+    """The files of `list_rejected`, in its order: the rows of each, its original (null while it is open)."""
+    sql = f"""
+        SELECT one.*, f.archive_uri
+        FROM (
+          SELECT r.dataset, r.batch_id, r.source_uri, r.source_generation, COUNT(*) AS row_count
+          {_REJECTED} GROUP BY r.dataset, r.batch_id, r.source_uri, r.source_generation
+        ) AS one
+        LEFT JOIN ops.files AS f
+          ON f.batch_id = one.batch_id AND f.source_uri = one.source_uri
+          AND f.source_generation = one.source_generation
+        ORDER BY one.source_generation, one.source_uri, one.batch_id
+    """  # noqa: S608 a constant
+    return [dict(row) for row in ask(client, sql, {"dataset": dataset, "batch": batch_id})]
+
+
+def list_archived(client: bigquery.Client, which: str, given: str) -> list[dict[str, Any]]:
+    """The files whose originals are in the archive and for which a condition on `@given` holds."""
+    sql = f"""
+        SELECT dataset, batch_id, source_uri, source_generation, archive_uri FROM ops.files
+        WHERE archive_uri IS NOT NULL AND state != 'superseded' AND {which}
+    """  # noqa: S608 the condition is one of the command's own
+    return [dict(row) for row in ask(client, sql, {"given": given})]
 
 
 def list_last_batches(client: bigquery.Client) -> dict[str, dict[str, Any]]:

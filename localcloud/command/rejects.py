@@ -1,74 +1,110 @@
 """`landfall rejects`: the rejected rows of a dataset, to look at, or as a file to correct and drop again."""
 
-import csv
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
-from itertools import chain, islice
+from itertools import islice
 from pathlib import Path
-from typing import IO, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
-from google.cloud import bigquery
+from google.api_core.exceptions import NotFound
 from rich.table import Table
 from rich.text import Text
 
-from localcloud.command import ledger
+from localcloud.command import export, ledger
 from localcloud.command.console import make_console, print_table
-from localcloud.command.datasets import Dialect, read_datasets, read_dialect
+from localcloud.command.datasets import Dialect, parse_dialect, read_datasets
+from localcloud.command.export import Form, Key, Original
+from localcloud.command.originals import find_header, read_text
 from localcloud.command.session import find_cloud
-from localcloud.launcher.clients import bigquery_client
-from localcloud.launcher.errors import UsageError
+from localcloud.launcher.clients import bigquery_client, storage_client
+from localcloud.launcher.cloud import BUCKETS
+from localcloud.launcher.errors import CommandError, UsageError
 from localcloud.launcher.place import Place
 
+if TYPE_CHECKING:
+    from google.cloud import storage  # type: ignore[attr-defined]
+
 STDOUT = "-"
-REASON_COLUMNS = (
-    "record",
-    "source_uri",
-    "source_generation",
-    "source_row",
-    "code",
-    "column",
-    "value",
-    "detail",
-)
 _SHOWN, _NAMED = 1000, 5
 _WIDEST, _WIDEST_REASON = 1000, 60  # characters of a raw text, before it is cut to the room; of a reason
 _NARROWEST, _GAP = 20, 2
-_MEANS_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+_READ_AT_ONCE = 8 << 20
+_NUMBERS = ("row", "offset", "bytes")
 
 
 def rejects(place: Place, dataset: str, batch: str | None, target: str | None) -> int:
-    """Show the rejected rows, or write them to `target` (`-`: standard output) in the dataset's dialect.
+    """Show the rejected rows, or write their originals to `target` (`-`: standard output).
 
     Raises UsageError for a dataset or batch that does not exist, and for a target that cannot be dropped or
-    that would be overwritten.
+    that would be overwritten; CommandError when an original cannot be read.
     """
     names = sorted(read_datasets(place.datasets))
     if dataset not in names:
         raise UsageError(f"there is no dataset {dataset!r}; the datasets are {', '.join(names) or 'none'}.")
     if target not in (None, STDOUT):
         check_target(Path(str(target)))
-    client = bigquery_client(find_cloud(place, "bigquery"))
+    cloud = find_cloud(place, "storage", "bigquery")
+    client = bigquery_client(cloud)
     batch_id = batch and choose_batch(batch, dataset, ledger.list_batch_ids(client, dataset))
-    rows = _ask(client, dataset, batch_id)
-    first = next(rows, None)
-    if first is None:
+    found = ledger.count_rejected(client, dataset, batch_id or "")
+    if not found:
         nothing = f"Nothing was rejected in {dataset}" + (f", batch {batch_id[:12]}" if batch_id else "")
         print(f"{nothing}.", file=sys.stderr if target == STDOUT else sys.stdout)
         return 0
-    rows = chain([first], rows)
+    rows = ledger.list_rejected(client, dataset, batch_id or "")
     if target is None:
-        _show(rows, dataset)
-    elif target == STDOUT:
-        write_rows(rows, read_dialect(place.datasets, dataset), sys.stdout.buffer)
+        _show(rows, sum(file["row_count"] for file in found), dataset)
+        return 0
+    archive = Archive(storage_client(cloud), place)
+    originals = {export.key_of(file): archive.describe(file) for file in found}
+    if target == STDOUT:
+        _print(rows, originals, archive)
     else:
-        path = Path(target)
-        count = _export(rows, read_dialect(place.datasets, dataset), path)
-        print(
-            f"{count} rejected row{'' if count == 1 else 's'} in {path}, the reasons in {reasons_of(path)}.\n"
-            f"Correct it, then: landfall drop --wait --dataset {dataset} {path}"
-        )
+        _export(rows, originals, archive, Path(target), dataset)
     return 0
+
+
+class Archive:
+    """The originals, and the contract that each batch read them by."""
+
+    def __init__(self, client: "storage.Client", place: Place) -> None:
+        self._client = client
+        self._place = place
+        self._dialects: dict[str, Dialect] = {}
+
+    def open(self, uri: str) -> BinaryIO:
+        """An original as a stream; CommandError when it is gone."""
+        bucket, _, name = uri.removeprefix("gs://").partition("/")
+        blob = self._client.bucket(bucket).get_blob(name, timeout=20)
+        if blob is None:
+            raise CommandError(f"{uri}: expected the original of rejected rows, found nothing there.")
+        stream: BinaryIO = blob.open("rb", chunk_size=_READ_AT_ONCE)
+        return stream
+
+    def describe(self, file: Mapping[str, Any]) -> Original:
+        """The original of a file with rejected rows, with its own header."""
+        uri, name = file["archive_uri"], file["source_uri"]
+        if uri is None:
+            raise CommandError(
+                f"{name}: expected its original in the ledger, found none yet: batch {file['batch_id'][:12]} "
+                "is still open. Wait for its end (`landfall status`)."
+            )
+        dialect, zipped = self._dialect(file["dataset"], file["batch_id"]), name.endswith(".gz")
+        header = b""
+        if dialect.header:
+            with self.open(uri) as stream:
+                header = find_header(next(read_text(stream, dialect.encoding, zipped), b""), dialect)
+        return Original(uri, zipped, Form(dialect, header))
+
+    def _dialect(self, dataset: str, batch_id: str) -> Dialect:
+        if batch_id not in self._dialects:
+            blob = self._client.bucket(BUCKETS["lake"]).blob(f"{dataset}/{batch_id}/pipeline.json")
+            try:
+                text = blob.download_as_text(timeout=20)
+            except NotFound:
+                text = (self._place.datasets / dataset / "pipeline.json").read_text()
+            self._dialects[batch_id] = parse_dialect(text)
+        return self._dialects[batch_id]
 
 
 def choose_batch(given: str, dataset: str, newest_first: Sequence[str]) -> str:
@@ -85,55 +121,12 @@ def choose_batch(given: str, dataset: str, newest_first: Sequence[str]) -> str:
 
 
 def check_target(path: Path) -> None:
-    """Raise UsageError for a name that landing would ignore, or where something lies already."""
+    """Raise UsageError for a name that landing would ignore, or that cannot be written."""
     if path.suffix != ".csv":
         raise UsageError(f"{path}: expected a name ending in .csv, so that the file can be dropped again.")
-    for file in (path, reasons_of(path)):
-        if file.exists():
-            raise UsageError(
-                f"{file}: expected nothing there, found a file. Give another name, or move it away."
-            )
+    export.name_outputs(path, 1)
     if not path.parent.is_dir():
         raise UsageError(f"{path}: expected the folder {path.parent} to exist, found none. Make it first.")
-
-
-def reasons_of(path: Path) -> Path:
-    """Where the reasons lie, beside the rows in `path`."""
-    return path.with_name(f"{path.name}.reasons.csv")
-
-
-def write_rows(rows: Iterable[Mapping[str, Any]], dialect: Dialect, out: IO[bytes]) -> None:
-    """The contract's header, then each raw text as it came, not one byte of it changed."""
-    if dialect.header:
-        out.write(encode(dialect.delimiter.join(dialect.columns), dialect))
-    for row in rows:
-        out.write(encode(row["raw"], dialect))
-
-
-def encode(record: str, dialect: Dialect) -> bytes:
-    """A record and its line end, in the dataset's encoding."""
-    return f"{record}\n".encode(dialect.encoding)
-
-
-def reason_lines(record: int, row: Mapping[str, Any]) -> Iterator[list[object]]:
-    """REASON_COLUMNS, once for each reason; `record` counts the records of the file of rows from 1.
-
-    A text that a spreadsheet would take for a formula gets an apostrophe before it.
-    """
-    for reason in row["reasons"]:
-        texts = (reason[name] for name in ("code", "column", "value", "detail"))
-        yield [
-            record,
-            disarm(row["source_uri"]),
-            row["source_generation"],
-            row["source_row"],
-            *(disarm(text) for text in texts),
-        ]
-
-
-def disarm(text: str | None) -> str:
-    """A text that no spreadsheet computes; null is empty."""
-    return f"'{text}" if text and text.startswith(_MEANS_FORMULA) else text or ""
 
 
 def readable(text: str) -> str:
@@ -148,44 +141,49 @@ def describe_reason(reason: Mapping[str, Any]) -> str:
     return readable(": ".join(filter(None, (head, reason["detail"]))))
 
 
-def _ask(client: bigquery.Client, dataset: str, batch_id: str | None) -> Iterator[Any]:
-    # Oldest file first: should a key be in it twice, its newer row comes later, and so wins again.
-    return ledger.ask(
-        client,
-        "SELECT source_uri, source_generation, source_row, raw, reasons FROM ops.rejected_rows "
-        "WHERE dataset = @dataset AND (@batch = '' OR batch_id = @batch) "
-        "ORDER BY source_generation, source_uri, source_row",
-        {"dataset": dataset, "batch": batch_id or ""},
-    )
+def _print(rows: Iterable[Mapping[str, Any]], originals: Mapping[Key, Original], archive: Archive) -> None:
+    """Write the rows alone to standard output; UsageError when they do not make one file."""
+    form, *others = export.list_forms(originals.values())
+    if others:
+        raise UsageError(
+            f"the rows come from files with {len(others) + 1} different headers, which are no one file: "
+            "say --csv FILE.csv, which writes one for each, or --batch."
+        )
+    _warn("Keep this output to yourself.")
+    export.write_head(form, sys.stdout.buffer)
+    for _, _, pieces in export.cut_rows(rows, originals, archive):
+        export.write_row(pieces, form.dialect, sys.stdout.buffer)
 
 
-def _export(rows: Iterable[Mapping[str, Any]], dialect: Dialect, path: Path) -> int:
-    """Write both files, in one pass; returns how many rows there were."""
-    count = 0
-    with ExitStack() as files:
-        out = files.enter_context(path.open("xb"))
-        beside = files.enter_context(reasons_of(path).open("x", newline="", encoding="utf-8"))
-        reasons = csv.writer(beside, lineterminator="\n")
-        reasons.writerow(REASON_COLUMNS)
-
-        def noted() -> Iterator[Mapping[str, Any]]:
-            nonlocal count
-            for count, row in enumerate(rows, 1):
-                reasons.writerows(reason_lines(count, row))
-                yield row
-
-        write_rows(noted(), dialect, out)
-    return count
+def _export(
+    rows: Iterable[Mapping[str, Any]],
+    originals: Mapping[Key, Original],
+    archive: Archive,
+    path: Path,
+    dataset: str,
+) -> None:
+    paths = export.name_outputs(path, len(export.list_forms(originals.values())))
+    counts = export.write_files(rows, originals, archive, paths)
+    for count, one in zip(counts, paths, strict=True):
+        what = f"{count} rejected row{'' if count == 1 else 's'}"
+        print(f"{what} in {one}, the reasons in {export.reasons_of(one)}.")
+    names, them = " ".join(map(str, paths)), "it" if len(paths) == 1 else "them"
+    print(f"Correct {them}, then: landfall drop --wait --dataset {dataset} {names}")
+    _warn(f"Only you can read {names}; delete {them} after the drop.")
 
 
-def _show(rows: Iterator[Mapping[str, Any]], dataset: str) -> None:
+def _warn(advice: str) -> None:
+    print(f"landfall: originals may hold personal data in clear. {advice}", file=sys.stderr)
+
+
+def _show(rows: Iterator[Mapping[str, Any]], total: int, dataset: str) -> None:
     console = make_console()
     lines = [
         (
             readable(row["source_uri"].split("/", 3)[3]),
-            str(row["source_row"]),
+            tuple(_number(row[name]) for name in ("source_row", "text_offset", "text_bytes")),
             [describe_reason(reason) for reason in row["reasons"]],
-            readable(row["raw"]),
+            "(withheld)" if row["raw"] is None else readable(row["raw"]),
         )
         for row in islice(rows, _SHOWN)
     ]
@@ -193,20 +191,27 @@ def _show(rows: Iterator[Mapping[str, Any]], dataset: str) -> None:
     widest = _WIDEST_REASON if console.is_terminal else _WIDEST
     taken = (
         max(len(file) for file, *_ in lines)
-        + max(len("row"), *(len(number) for _, number, *_ in lines))
+        + sum(
+            max(map(len, column))
+            for column in zip(_NUMBERS, *(numbers for _, numbers, *_ in lines), strict=True)
+        )
         + min(max(len(reason) for _, _, reasons, _ in lines for reason in reasons), widest)
-        + 3 * _GAP
+        + (2 + len(_NUMBERS)) * _GAP
     )
     room = max(console.width - taken, _NARROWEST)
     table = Table(box=None, pad_edge=False, padding=(0, _GAP, 0, 0))
     table.add_column("file", overflow="fold")
-    table.add_column("row", justify="right", no_wrap=True)
+    for name in _NUMBERS:
+        table.add_column(name, justify="right", no_wrap=True)
     table.add_column("reasons", overflow="fold", max_width=widest)
     table.add_column("raw", no_wrap=True)
-    for file, number, reasons, raw in lines:
+    for file, numbers, reasons, raw in lines:
         cut = raw if len(raw) <= room else f"{raw[: room - 1]}…"
-        table.add_row(Text(file), number, Text("\n".join(reasons)), Text(cut))
+        table.add_row(Text(file), *numbers, Text("\n".join(reasons)), Text(cut))
     print_table(console, table)
-    more = sum(1 for _ in rows)
-    if more:
-        console.print(f"… and {more} more: landfall rejects {dataset} --csv FILE.csv")
+    if total > len(lines):
+        console.print(f"… and {total - len(lines)} more: landfall rejects {dataset} --csv FILE.csv")
+
+
+def _number(value: int | None) -> str:
+    return "–" if value is None else str(value)

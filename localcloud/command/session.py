@@ -1,6 +1,6 @@
 """The running local cloud, as a command finds it."""
 
-from localcloud.launcher.cloud import SERVERS, Cloud
+from localcloud.launcher.cloud import Cloud
 from localcloud.launcher.errors import CommandError
 from localcloud.launcher.parts import PARTS
 from localcloud.launcher.place import Place
@@ -20,4 +20,4 @@ def find_cloud(place: Place, *needed: str) -> Cloud:
             f"expected all parts to run, found {', '.join(down)} down. `landfall logs {down[0]}` says why; "
             "`landfall up` starts it again."
         )
-    return Cloud(place, {server: state.ports[server] for server in SERVERS})
+    return Cloud(place, state.ports)

@@ -17,7 +17,7 @@ from localcloud.command.datasets import Dataset, read_datasets, why_ignored
 from localcloud.command.journal import OpenBatch, read_open_batch
 from localcloud.command.query import to_json
 from localcloud.launcher.clients import bigquery_client, storage_client
-from localcloud.launcher.cloud import BUCKETS, SERVERS, Cloud
+from localcloud.launcher.cloud import BUCKETS, Cloud
 from localcloud.launcher.parts import PARTS
 from localcloud.launcher.place import Place
 from localcloud.launcher.process import is_alive
@@ -63,7 +63,7 @@ def observe(place: Place) -> dict[str, Any]:
     }
     up = {part["name"] for part in parts if part["state"] == "up"}
     if {"storage", "bigquery"} <= up:
-        cloud = Cloud(place, {server: state.ports[server] for server in SERVERS})
+        cloud = Cloud(place, state.ports)
         _observe_data(cloud, datasets, document)
     return document
 
@@ -121,7 +121,7 @@ def describe_files(
     States: pending, ignored; of the open batch running, failed; of the ledger loaded, rejected, superseded.
     """
     claimed = {file: batch for batch in batches.values() if batch for file in batch.files}
-    known = {(file["source_uri"], file["source_generation"]) for file in recorded}
+    known = {(file["source_uri"], file["source_generation"], file["batch_id"]) for file in recorded}
     entries = []
     for item in landed:
         if (item.uri, item.generation) not in claimed:
@@ -140,7 +140,7 @@ def describe_files(
                 )
             )
     for (uri, generation), batch in sorted(claimed.items()):
-        if (uri, generation) not in known:
+        if (uri, generation, batch.batch_id) not in known:
             entries.append(
                 _entry(
                     uri,

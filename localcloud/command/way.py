@@ -19,6 +19,8 @@ STEPS = (
     "trusted",
     "recorded",
 )
+# An archived file that is read again neither lands nor makes an event.
+_REPLAY_STEPS = STEPS[2:]
 # Which tasks of a run have to be done for a step to be done; the step is named for its end.
 TASKS = {
     "cluster": ("create_cluster",),
@@ -31,13 +33,17 @@ ACTIVE = ("queued", "running")
 
 @dataclass
 class Way:
-    """One followed file. `reached` says when a step was done (UTC) and a remark on it."""
+    """One followed file. `reached` says when a step was done (UTC) and a remark on it.
+
+    With `replay`, what was asked to be read again, the file is of that batch, and began when it was asked.
+    """
 
     label: str
     dataset: str
     uri: str
     generation: int
-    landed_at: datetime
+    began_at: datetime
+    replay: str | None = None
     reached: dict[str, tuple[datetime, str]] = field(default_factory=dict)
     batch: OpenBatch | None = None
     now: str = ""
@@ -45,7 +51,12 @@ class Way:
     succeeded: bool = False
 
     def __post_init__(self) -> None:
-        self.reach("landed", self.landed_at, self.uri)
+        if self.replay is None:
+            self.reach("landed", self.began_at, self.uri)
+
+    @property
+    def steps(self) -> tuple[str, ...]:
+        return STEPS if self.replay is None else _REPLAY_STEPS
 
     @property
     def is_over(self) -> bool:
@@ -60,11 +71,11 @@ class Way:
         self.verdict, self.succeeded, self.now = verdict, succeeded, ""
 
     def seconds(self, step: str) -> float:
-        """Seconds from landing to a reached step."""
-        return max(0.0, (self.reached[step][0] - self.landed_at).total_seconds())
+        """Seconds from the beginning to a reached step."""
+        return max(0.0, (self.reached[step][0] - self.began_at).total_seconds())
 
     def next_step(self) -> str:
-        return next((step for step in STEPS if step not in self.reached), STEPS[-1])
+        return next((step for step in self.steps if step not in self.reached), STEPS[-1])
 
 
 def see_delivery(way: Way, deliveries: Iterable[Mapping[str, Any]]) -> None:
@@ -79,7 +90,7 @@ def see_delivery(way: Way, deliveries: Iterable[Mapping[str, Any]]) -> None:
 
 def see_batch(way: Way, batch: OpenBatch | None) -> None:
     """Take in the dataset's open batch."""
-    if batch and (way.uri, way.generation) in batch.files:
+    if batch and (way.uri, way.generation) in batch.files and _is_asked_for(way, batch):
         way.batch = batch
         way.reach("claimed", batch.claimed_at, f"batch {batch.batch_id[:12]}")
 
@@ -87,13 +98,16 @@ def see_batch(way: Way, batch: OpenBatch | None) -> None:
 def choose_run(way: Way, runs: Iterable[Mapping[str, Any]]) -> Mapping[str, Any] | None:
     """The run that carries the file; `runs` are newest first.
 
-    Before the claim: the first that is due after the landing. After it: the running one (a later run may
-    finish what the claiming one left), else the one that claimed.
+    Before the claim: the first that is due after the landing, or the newest with the replay (a run that finds
+    another batch open passes it on). After it: the running one (a later run may finish what the claiming one
+    left), else the one that claimed.
     """
+    if way.batch is None and way.replay is not None:
+        return next((run for run in runs if _asks_for(run, way)), None)
     if way.batch is None:
-        due = [run for run in runs if (moment := parse_time(run["run_after"])) and moment >= way.landed_at]
+        due = [run for run in runs if (moment := parse_time(run["run_after"])) and moment >= way.began_at]
         return due[-1] if due else None
-    candidates = [run for run in runs if not _ended_before(run, way.landed_at)]
+    candidates = [run for run in runs if not _ended_before(run, way.began_at)]
     running = [run for run in candidates if run["state"] == "running"]
     claimed = [run for run in candidates if run["dag_run_id"] == way.batch.run_id]
     return next(iter([*running, *claimed, *candidates]), None)
@@ -126,14 +140,30 @@ def failed_tasks(tasks: Iterable[Mapping[str, Any]]) -> list[str]:
 
 
 def is_lost(way: Way, runs: Iterable[Mapping[str, Any]]) -> bool:
-    """Whether the file's batch is claimed, its run failed, and no run is coming that would finish it."""
-    ours = [run for run in runs if not _ended_before(run, way.landed_at)]
+    """Whether the file's run failed, and no run is coming that would finish its batch.
+
+    What is still in landing without a batch is not lost: the next run claims it. A replay is.
+    """
+    ours = [run for run in runs if not _ended_before(run, way.began_at)]
+    if way.batch is None and way.replay is not None:
+        asked = choose_run(way, ours)
+        return asked is not None and asked["state"] == "failed"
     return (
         way.batch is not None
         and bool(ours)
         and not any(run["state"] in ACTIVE for run in ours)
         and ours[0]["state"] == "failed"
     )
+
+
+def _is_asked_for(way: Way, batch: OpenBatch) -> bool:
+    """Whether the open batch is the replay that the way follows; any batch is for a file that landed."""
+    return way.replay is None or (batch.replay == way.replay and batch.claimed_at >= way.began_at)
+
+
+def _asks_for(run: Mapping[str, Any], way: Way) -> bool:
+    asked, queued = (run.get("conf") or {}).get("replay"), parse_time(run["queued_at"])
+    return asked == way.replay and queued is not None and queued >= way.began_at
 
 
 def _ended_before(run: Mapping[str, Any], moment: datetime) -> bool:

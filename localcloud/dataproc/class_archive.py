@@ -20,6 +20,7 @@ from .processes import Session
 # Beside the checkout's other caches, so that a new state folder, as tests have, need not make it again.
 FOLDER = Path(__file__).resolve().parents[2] / ".cache" / "spark"
 
+_WARM_UP = Path(__file__).with_name("warm_up.py")
 _SILENT = "-Xlog:cds=off", "-Xlog:cds+dynamic=off"
 _log = logging.getLogger(__name__)
 
@@ -65,7 +66,7 @@ class ClassArchive:
         made = folder / self._path.name
         command = spark.command(
             site=replace(self._site, buckets=folder / "buckets"),
-            staged=spark.Staged(main=str(Path(__file__).with_name("warm_up.py"))),
+            staged=spark.Staged(main=str(_WARM_UP)),
             args=["gs://warm-up"],
             cluster_properties={},
             job_properties={},
@@ -90,6 +91,7 @@ def _fingerprint(site: spark.Site) -> str:
     home = Path(java or "java").resolve().parent.parent
     release = home / "release"
     facts = [str(home), release.read_text() if release.exists() else "", str(site.spark_home), sys.version]
+    facts.append(_WARM_UP.read_text())
     jars = (site.spark_home / "jars").glob("spark-*.jar")
     # The JVM takes no archive of jars that were installed anew since, even if they are the same.
     facts += sorted(f"{path.name} {path.stat().st_mtime_ns}" for path in jars)

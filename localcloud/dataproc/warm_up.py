@@ -7,36 +7,26 @@ from pyspark.sql import functions as F  # noqa: N812 (the name that everyone use
 
 
 def run(spark: SparkSession, bucket: str) -> None:
-    """Read and write text, CSV, JSON and Parquet, with the usual casts, windows, joins and aggregates."""
-    lines = spark.range(1000).select(
-        F.concat_ws(",", F.concat(F.lit("a"), "id"), F.lit("2026-01-02"), F.lit("1.25"), "id").alias("value")
+    """Map over Python workers; write and read Parquet; windows, joins, aggregates and sorted output."""
+    numbers = spark.sparkContext.parallelize(range(1000), 2).map(lambda number: number % 900)
+    assert numbers.sum() > 0  # noqa: S101 the warm-up is a job of its own
+    rows = spark.range(1000).select(
+        F.concat(F.lit("a"), F.col("id") % 900).alias("name"),
+        F.col("id").cast("bigint").alias("row"),
+        F.lit("2026-01-02").cast("date").alias("day"),
+        F.lit("1.25").cast("decimal(38,18)").alias("price"),
+        F.current_timestamp().alias("moment"),
     )
-    lines.write.text(f"{bucket}/csv")
-    schema = "name STRING, day STRING, price STRING, number STRING, _corrupt STRING"
-    rows = spark.read.schema(schema).option("columnNameOfCorruptRecord", "_corrupt").csv(f"{bucket}/csv")
-    typed = rows.select(
-        "name",
-        F.to_date("day", "yyyy-MM-dd").alias("day"),
-        F.col("price").cast("decimal(38,18)").alias("price"),
-        F.col("number").cast("bigint").alias("number"),
-        F.to_timestamp("day").alias("moment"),
-        F.filter(F.array(F.struct(F.lit("x").alias("code"))), lambda one: one["code"] != "y").alias(
-            "reasons"
-        ),
-        F.regexp_replace("name", "a", "b").alias("other"),
-        F.input_file_name().alias("source"),
-        F.sha2("name", 256).alias("hash"),
-    )
-    ordered = Window.partitionBy("day").orderBy("number")
-    typed.withColumn("row", F.row_number().over(ordered)).write.mode("overwrite").parquet(f"{bucket}/parquet")
-    back = spark.read.parquet(f"{bucket}/parquet").cache()
-    totals = back.groupBy("day").agg(F.sum("price").alias("total"), F.count("*").alias("rows"))
-    back.join(totals, "day").where("rows > 0").orderBy("number").select("name", "total").collect()
-    back.where(F.size("reasons") > 0).select(
-        F.to_json(F.struct("name", "reasons")).alias("value")
-    ).write.text(f"{bucket}/json")
-    spark.read.json(f"{bucket}/json").count()
-    back.rdd.map(len).sum()
+    rows.write.mode("overwrite").parquet(f"{bucket}/rows")
+    back = spark.read.parquet(f"{bucket}/rows")
+    same = Window.partitionBy("day", "name")
+    first = back.select("name", "row", F.min("row").over(same).alias("first"))
+    later = first.filter(F.col("row") > F.col("first")).sort("name", "row")
+    later.write.mode("overwrite").parquet(f"{bucket}/later")
+    counted = back.filter(F.col("name").isNotNull()).groupBy("name").agg(F.count("*").alias("rows"))
+    counted.agg(F.sum(F.col("rows") - 1)).collect()
+    totals = back.groupBy("day").agg(F.sum("price").alias("total"))
+    back.join(totals, "day").orderBy("row").select("name", "total").collect()
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from localcloud.launcher.place import Place
 from localcloud.launcher.ports import HOST
+from localcloud.secrets.keys import list_versions
 
 PROJECT = "landfall-local"
 REGION = "us-central1"
@@ -13,7 +14,8 @@ BUCKETS = {
     purpose: f"{PROJECT}-{purpose}"
     for purpose in ("landing", "archive", "rejected", "lake", "code", "staging")
 }
-SERVERS = ("api-server", "storage", "bigquery", "dataproc", "metadata", "function")
+SERVERS = ("api-server", "storage", "bigquery", "dataproc", "metadata", "secrets", "function")
+TOKEN_SECRET = "token-key"  # noqa: S105 a name, not a secret
 
 
 @dataclass(frozen=True)
@@ -40,9 +42,17 @@ def names(cloud: Cloud) -> dict[str, str]:
         "LANDFALL_DATASETS_DIR": str(cloud.place.datasets),
         "LANDFALL_DATAPROC_SERVICE_ACCOUNT": f"dataproc@{PROJECT}.iam.gserviceaccount.com",
         "LANDFALL_DATAPROC_SUBNETWORK": f"projects/{PROJECT}/regions/{REGION}/subnetworks/landfall",
+        "LANDFALL_SECRETS_URL": cloud.url("secrets"),
+        "LANDFALL_TOKEN_KEY": token_key(cloud.place),
         "LANDFALL_BATCH_WINDOW_SECONDS": "2",
         "LANDFALL_RUN_GRACE_SECONDS": "0",
     }
+
+
+def token_key(place: Place) -> str:
+    """The newest version of the key for tokens, as Secret Manager names it; `up` makes the first one."""
+    newest = max(list_versions(place.keys, TOKEN_SECRET), default=1)
+    return f"projects/{PROJECT}/secrets/{TOKEN_SECRET}/versions/{newest}"
 
 
 def endpoints(cloud: Cloud) -> dict[str, str]:
@@ -50,6 +60,10 @@ def endpoints(cloud: Cloud) -> dict[str, str]:
     return {
         "GOOGLE_CLOUD_PROJECT": PROJECT,
         "STORAGE_EMULATOR_HOST": cloud.url("storage"),
+        # For Google's C++ client, with which pyarrow reads gs://. It takes the user's own credentials out of
+        # HOME, and asks Google about them; no file lies at the path that it is given instead.
+        "CLOUD_STORAGE_EMULATOR_ENDPOINT": cloud.url("storage"),
+        "GOOGLE_GCLOUD_ADC_PATH_OVERRIDE": str(cloud.place.gcloud / "no_credentials.json"),
         "BIGQUERY_EMULATOR_HOST": cloud.url("bigquery"),
         "DATAPROC_EMULATOR_HOST": cloud.address("dataproc"),
         "GCE_METADATA_HOST": cloud.address("metadata"),

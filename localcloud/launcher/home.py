@@ -5,14 +5,16 @@
 
 import shutil
 
+from localcloud.launcher.cloud import TOKEN_SECRET
 from localcloud.launcher.errors import CommandError, UsageError
 from localcloud.launcher.place import Place
 from localcloud.launcher.state import State, read_state, unusable_home, write_state
+from localcloud.secrets.keys import make_first_version
 
 # Everything that the launcher and the parts make there. The state goes near the end, so that a `reset` that
 # was cut short can be repeated; the lock is held meanwhile.
 OURS = (
-    *("airflow", "bigquery", "buckets", "dataproc", "gcloud", "logs"),
+    *("airflow", "bigquery", "buckets", "dataproc", "gcloud", "keys", "logs"),
     *("storage.sqlite", "storage.sqlite-shm", "storage.sqlite-wal"),
     *("state.new", "state.json", "lock"),
 )
@@ -49,7 +51,7 @@ def check_home(place: Place) -> None:
 
 
 def make_home(place: Place) -> None:
-    """Make the folder ours: for its owner alone, since it holds the originals, and with a state in it."""
+    """Make the folder ours, with a state and a key in it; its owner's alone, since it holds the originals."""
     try:
         place.home.mkdir(mode=0o700, parents=True, exist_ok=True)
         place.home.chmod(0o700)
@@ -57,6 +59,7 @@ def make_home(place: Place) -> None:
             write_state(place.state, State())
         for folder in (place.logs, place.buckets):
             folder.mkdir(exist_ok=True)
+        make_first_version(place.keys, TOKEN_SECRET)
     except OSError as error:
         raise unusable_home(place.home, error) from error
 

@@ -35,6 +35,7 @@ PARTS = (
     "bigquery",
     "dataproc",
     "metadata",
+    "secrets",
     "function",
     "api-server",
     "scheduler",
@@ -63,6 +64,7 @@ def _servers(cloud: Cloud) -> list[Part]:
     bigquery = ours("bigquery", "--data", str(place.home / "bigquery"), *common)
     dataproc = ours("dataproc", "--state", str(place.home / "dataproc"), *common)
     metadata = ours("metadata", "--airflow-url", cloud.url("api-server"), "--project", PROJECT)
+    secrets = ours("secrets", "--keys", str(place.keys), "--project", PROJECT)
     function = (
         *(
             sys.executable,
@@ -81,6 +83,7 @@ def _servers(cloud: Cloud) -> list[Part]:
         Part("bigquery", bigquery, root, lambda _: answers(f"{cloud.url('bigquery')}/readyz")),
         Part("dataproc", dataproc, root, lambda _: _speaks_grpc(cloud.address("dataproc"))),
         Part("metadata", metadata, root, lambda _: answers(f"{cloud.url('metadata')}/healthz")),
+        Part("secrets", secrets, root, lambda _: answers(f"{cloud.url('secrets')}/healthz")),
         Part(
             "function",
             function,

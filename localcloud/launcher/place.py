@@ -27,6 +27,11 @@ class Place:
         return self.home / "airflow"
 
     @property
+    def keys(self) -> Path:
+        """The versions of the local secrets, one file each."""
+        return self.home / "keys"
+
+    @property
     def gcloud(self) -> Path:
         """An empty configuration folder, so that no part ever finds the credentials of whoever runs it."""
         return self.home / "gcloud"

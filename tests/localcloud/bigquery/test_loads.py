@@ -94,6 +94,57 @@ def test_columns_that_the_table_lacks_fail_the_load(make: Any, write: Any, load:
         load(write("extra/a.parquet", schema, [{"k": "a"}]), table)
 
 
+WIDER = pa.schema([*SPARK, pa.field("extra", pa.string()), pa.field("tags", pa.list_(pa.string()))])
+GROWN = [*SCHEMA, bigquery.SchemaField("extra", "STRING"), bigquery.SchemaField("tags", "STRING", "REPEATED")]
+
+
+def test_columns_are_added_where_the_load_allows_it(
+    table: str, client: Any, write: Any, load: Any, run: Any
+) -> None:
+    load(write("grow/a.parquet", SPARK, [ROW]), table, schema=SCHEMA)
+    uri = write("grow/b.parquet", WIDER, [{**ROW, "k": "b", "extra": "new", "tags": ["x"]}])
+    with pytest.raises(BadRequest, match=r"Cannot add fields \(field: extra\)"):
+        load(uri, table, schema=GROWN)
+    load(uri, table, schema=GROWN, schema_update_options=["ALLOW_FIELD_ADDITION"])
+    load(write("grow/c.parquet", SPARK, [{**ROW, "k": "c"}]), table, schema=SCHEMA)
+    absent = {"extra": None, "tags": []}
+    assert run(f"SELECT * FROM {table} ORDER BY k") == [
+        {**LOADED, **absent},
+        {**LOADED, "k": "b", "extra": "new", "tags": ["x"]},
+        {**LOADED, "k": "c", **absent},
+    ]
+    stored = client.get_table(table)
+    assert [(one.name, one.mode) for one in stored.schema[-2:]] == [
+        ("extra", "NULLABLE"),
+        ("tags", "REPEATED"),
+    ]
+    assert (stored.time_partitioning.field, stored.clustering_fields) == ("ingested_at", ["k"])
+
+
+def test_a_load_that_fails_adds_no_column(table: str, client: Any, write: Any, load: Any, run: Any) -> None:
+    uri = write("torn/a.parquet", WIDER, [{**ROW, "k": None, "extra": "new"}])
+    with pytest.raises(BadRequest, match="NOT NULL constraint"):
+        load(uri, table, schema=GROWN, schema_update_options=["ALLOW_FIELD_ADDITION"])
+    assert [one.name for one in client.get_table(table).schema] == [field["name"] for field in TABLE]
+    load(write("torn/b.parquet", SPARK, [ROW]), table, schema=SCHEMA)
+    assert run(f"SELECT * FROM {table}") == [LOADED]
+
+
+def test_what_else_a_load_may_not_do_to_the_columns(table: str, write: Any, load: Any) -> None:
+    uri, allowed = write("more/a.parquet", WIDER, [ROW]), ["ALLOW_FIELD_ADDITION"]
+    needed = [*GROWN[:-1], bigquery.SchemaField("tags", "STRING", "REQUIRED")]
+    with pytest.raises(BadRequest, match=r"Field tags has changed mode"):
+        load(uri, table, schema=needed, schema_update_options=allowed)
+    needed = [*GROWN, bigquery.SchemaField("other", "STRING", "REQUIRED")]
+    with pytest.raises(BadRequest, match=r"Field other is missing"):
+        load(uri, table, schema=needed, schema_update_options=allowed)
+    needed = [*GROWN[:-2], bigquery.SchemaField("extra", "STRING", "REQUIRED"), GROWN[-1]]
+    with pytest.raises(BadRequest, match=r"Cannot add required fields .*extra"):
+        load(uri, table, schema=needed, schema_update_options=allowed)
+    with pytest.raises(BadRequest, match="only be specified with WRITE_APPEND"):
+        load(uri, table, schema=GROWN, schema_update_options=allowed, write_disposition="WRITE_TRUNCATE")
+
+
 def test_a_uri_without_objects_fails_the_load(table: str, load: Any) -> None:
     with pytest.raises(NotFound, match=r"Not found: URI gs://lake/nothing/\*.parquet"):
         load("gs://lake/nothing/*.parquet", table, schema=SCHEMA)

@@ -156,6 +156,26 @@ def test_the_ledger_is_written_from_json(dataset: str, run: Any) -> None:
     ]
 
 
+def test_an_array_is_an_argument_of_a_procedure(dataset: str, run: Any) -> None:
+    run(f"CREATE TABLE {dataset}.t (uri STRING, generation INT64)")
+    run(f"INSERT INTO {dataset}.t (uri, generation) VALUES (\"gs://b/it's.csv\", 1), ('gs://b/ü.csv', 2)")
+    run(
+        f"""
+        CREATE OR REPLACE PROCEDURE {dataset}.p(least INT64, identities ARRAY<STRING>)
+        BEGIN
+          SELECT COUNT(*) AS found FROM {dataset}.t
+          WHERE CONCAT(uri, '#', CAST(generation AS STRING)) IN UNNEST(identities);
+        END;"""
+    )
+    call = f"CALL {dataset}.p(@least, @identities)"
+    for identities in (["gs://b/it's.csv#1", "gs://b/ü.csv#2"], ["gs://b/ü.csv#2"], []):
+        parameters = (
+            ScalarQueryParameter("least", "INT64", 0),
+            ArrayQueryParameter("identities", "STRING", identities),
+        )
+        assert run(call, *parameters) == [{"found": len(identities)}]
+
+
 def test_only_parameters_become_variables() -> None:
     sql = """SELECT @a, '@a', "it\\"s @a", `x@a`, @@error.message, @b -- @a\n/* @a */, '''@a''', @a"""
     wanted = sql.replace("@a, '@a'", "landfall_parameter_a, '@a'")[:-2] + "landfall_parameter_a"

@@ -34,9 +34,15 @@ def landfall(home: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
         (["fly"], 2, "invalid choice: 'fly'"),
         (["query"], 2, "SQL"),
         (["rejects"], 2, "DATASET"),
-        (["rejects", "nope"], 2, "no dataset 'nope'; the datasets are bill_of_materials, comp_boss"),
+        (
+            ["rejects", "nope"],
+            2,
+            "no dataset 'nope'; the datasets are bank_statement, bill_of_materials, comp_boss",
+        ),
         (["rejects", "comp_boss", "--csv", "rows.txt"], 2, "rows.txt: expected a name ending in .csv"),
         (["rejects", "comp_boss"], 1, "is down. Start it with `landfall up`"),
+        (["replay"], 2, "BATCH|FILE"),
+        (["replay", "a.csv"], 1, "is down. Start it with `landfall up`"),
         (["logs", "kitchen"], 2, "no part 'kitchen'; the parts are storage, bigquery"),
         (["logs", "storage"], 1, "landfall up"),
         (["env"], 1, "is down. Start it with `landfall up`"),
@@ -65,9 +71,9 @@ def foreign(tmp_path: Path) -> Iterator[Path]:
     end_all(folder, patience=0)
 
 
-def content(folder: Path) -> dict[str, str | None]:
+def content(folder: Path) -> dict[str, bytes | None]:
     paths = folder.rglob("*")
-    return {str(path.relative_to(folder)): path.read_text() if path.is_file() else None for path in paths}
+    return {str(path.relative_to(folder)): path.read_bytes() if path.is_file() else None for path in paths}
 
 
 @pytest.mark.parametrize("state", [None, '{"version": 4, "terraform_version": "1.9"}', "not JSON"])
@@ -122,8 +128,8 @@ def test_reset_deletes_only_what_is_ours(tmp_path: Path) -> None:
     done = landfall(home, "reset", "--yes")
     assert done.returncode == 0
     assert "the folder stays, since it holds other files" in done.stdout
-    assert content(home) == {"notes.txt": "mine"}
-    assert content(tmp_path / "disk") == {"mine": "mine"}
+    assert content(home) == {"notes.txt": b"mine"}
+    assert content(tmp_path / "disk") == {"mine": b"mine"}
 
 
 @pytest.mark.parametrize("arguments", [["up"], ["status"], ["doctor"], ["env"]])

@@ -1,6 +1,7 @@
 import io
 import json
 import os
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -52,6 +53,15 @@ def test_every_file_has_one_state_and_a_reason_where_it_is_bad() -> None:
         ("gs://l/notes.txt", 5): ("ignored", "outside_grammar"),
     }
     json.dumps(files)
+
+
+def test_a_file_that_is_read_again_runs_beside_what_became_of_it_before() -> None:
+    batch = replace(BATCH, files=frozenset({(RECORDED["source_uri"], 3)}), replay="b0")
+    running = {"price_quote": describe_open(batch, "claim_batch", None)}
+    found = describe_files([], {"price_quote": batch}, [RECORDED], DATASETS, running)
+    assert [(file["batch_id"], file["state"]) for file in found] == [("b1", "running"), ("b0", "rejected")]
+    found = describe_files([], {"price_quote": batch}, [RECORDED | {"batch_id": "b1"}], DATASETS, running)
+    assert [(file["batch_id"], file["state"]) for file in found] == [("b1", "rejected")]
 
 
 def test_an_open_batch_that_its_run_gave_up_is_failed_until_another_takes_it() -> None:

@@ -192,7 +192,7 @@ def test_every_part_is_told_its_port_and_listens_on_loopback_only(place: Place) 
     cloud = Cloud(place, {server: 20000 + index for index, server in enumerate(SERVERS)})
     parts = {part.name: part for part in list_parts(cloud)}
     assert tuple(parts) == PARTS
-    for server in ("storage", "bigquery", "dataproc", "metadata", "function"):
+    for server in ("storage", "bigquery", "dataproc", "metadata", "secrets", "function"):
         assert str(cloud.ports[server]) in parts[server].command
     function = parts["function"].command
     assert function[function.index("--host") + 1] == "127.0.0.1"

@@ -1,5 +1,8 @@
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
+
+import pytest
 
 from localcloud.command import way
 from localcloud.command.journal import OpenBatch
@@ -99,6 +102,48 @@ def test_a_failed_run_is_final_only_when_no_other_is_coming() -> None:
     way.see_batch(one, BATCH)
     assert way.is_lost(one, [failed])
     assert not way.is_lost(one, [run("run_2", "queued"), failed])
+
+
+AGAIN = Way("a.csv", "price_quote", URI, 7, LANDED, f"{URI}#7")
+REPLAY = replace(BATCH, replay=f"{URI}#7")
+
+
+def asked(name: str, state: str, replay: str | None = AGAIN.replay, queued: float = 1) -> dict[str, Any]:
+    end = 9 if state in ("success", "failed") else None
+    return run(name, state, end) | {
+        "queued_at": moment(queued),
+        "conf": {"replay": replay} if replay else None,
+    }
+
+
+def test_a_replay_begins_when_it_is_asked_for() -> None:
+    one = replace(AGAIN, reached={})
+    assert one.next_step() == "run asked for"
+    way.see_run(one, asked("run_1", "running"))
+    way.see_batch(one, REPLAY)
+    assert {step: one.seconds(step) for step in one.reached} == {"run asked for": 1, "claimed": 3}
+
+
+@pytest.mark.parametrize(
+    "other", [BATCH, replace(REPLAY, replay="ab" * 16), replace(REPLAY, claimed_at=LANDED)]
+)
+def test_another_batch_with_the_same_file_is_not_the_replay(other: OpenBatch) -> None:
+    one = replace(AGAIN, reached={}, began_at=LANDED + timedelta(seconds=1))
+    way.see_batch(one, other)
+    assert one.batch is None
+
+
+def test_the_run_of_a_replay_is_the_newest_that_was_asked_for_it() -> None:
+    other, before = asked("other", "running", replay=None), asked("before", "failed", queued=-5)
+    first, second = asked("first", "success"), asked("second", "queued")
+    assert way.choose_run(AGAIN, [other, second, first, before]) == second
+    assert way.choose_run(AGAIN, [other, before]) is None
+
+
+def test_a_replay_that_fails_before_its_claim_is_lost() -> None:
+    assert way.is_lost(AGAIN, [asked("first", "failed")])
+    assert not way.is_lost(AGAIN, [asked("second", "queued"), asked("first", "failed")])
+    assert not way.is_lost(AGAIN, [asked("first", "success"), asked("other", "failed", replay=None)])
 
 
 def test_a_task_that_waits_for_another_try_is_told() -> None:

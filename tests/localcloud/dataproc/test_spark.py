@@ -109,10 +109,11 @@ def test_driver_memory(asked: str | None, memory: int, expected: str) -> None:
 
 
 def test_environment_brings_no_spark_of_the_user() -> None:
-    found = environment(
-        SITE, Path("/job"), {"SPARK_CONF_DIR": "/mine", "PYTHONPATH": "/mine", "PATH": "/bin"}
-    )
+    local = {"CLOUD_STORAGE_EMULATOR_ENDPOINT": "http://127.0.0.1:1", "GCE_METADATA_ROOT": "127.0.0.1:2"}
+    users = {"SPARK_CONF_DIR": "/mine", "PYTHONPATH": "/mine", "PATH": "/bin", "HOME": "/me"}
+    found = environment(SITE, Path("/job"), {**users, **local})
     assert "/mine" not in found.values()
+    assert found.items() >= {**local, "HOME": "/me"}.items()
     assert found["PATH"] == "/bin"
     assert found["PYSPARK_PYTHON"] == "/env/bin/python"
 
