@@ -5,6 +5,7 @@ from random import Random
 
 from samples.choice import Weighted
 
+ENCODING = "UTF-8"
 PAIRS = 8
 HEADER = ",".join(["tube_assembly_id"] + [f"component_id_{n},quantity_{n}" for n in range(1, PAIRS + 1)])
 

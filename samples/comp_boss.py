@@ -5,6 +5,7 @@ from random import Random
 
 from samples.choice import Weighted
 
+ENCODING = "UTF-8"
 HEADER = (
     "component_id,component_type_id,type,connection_type_id,outside_shape,base_type,height_over_tube,"
     "bolt_pattern_long,bolt_pattern_wide,groove,base_diameter,shoulder_diameter,unique_feature,orientation,weight"

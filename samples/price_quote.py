@@ -5,6 +5,7 @@ from random import Random
 
 from samples.choice import Weighted
 
+ENCODING = "UTF-8"
 HEADER = "tube_assembly_id,supplier,quote_date,annual_usage,min_order_quantity,bracket_pricing,quantity,cost"
 
 # One supplier gives most quotes, a long tail of others the rest.
