@@ -4,7 +4,6 @@ import os
 from datetime import timedelta
 from typing import Any
 
-from airflow.providers.google.cloud.operators.bigquery import BigQueryInsertJobOperator
 from airflow.providers.google.cloud.operators.dataproc import (
     DataprocCreateClusterOperator,
     DataprocDeleteClusterOperator,
@@ -14,7 +13,12 @@ from airflow.sdk import DAG, task
 from landfall_dags import tasks
 from landfall_dags.cluster import AUTO_DELETE_SECONDS
 from landfall_dags.load import call_configuration, load_configuration
-from landfall_dags.operators import AskAgainOperator, LoadBatchOperator, SparkJobOperator
+from landfall_dags.operators import (
+    AskAgainOperator,
+    CallTrustedOperator,
+    LoadBatchOperator,
+    SparkJobOperator,
+)
 from landfall_dags.pipeline import Pipeline, load_pipelines
 from landfall_dags.settings import Settings
 
@@ -27,8 +31,8 @@ def batch(field: str) -> str:
     return f"{{{{ ti.xcom_pull(task_ids='claim_batch', key='batch')['{field}'] }}}}"
 
 
-def rows(kind: str) -> str:
-    return f"{{{{ ti.xcom_pull(task_ids='check_metrics')['{kind}'] }}}}"
+def found(field: str) -> str:
+    return f"{{{{ ti.xcom_pull(task_ids='check_metrics')['{field}'] }}}}"
 
 
 def spark_job(settings: Settings) -> dict[str, Any]:
@@ -46,6 +50,8 @@ def spark_job(settings: Settings) -> dict[str, Any]:
                 batch("folder_uri") + "/pipeline.json",
                 "--output",
                 batch("folder_uri"),
+                "--secrets-url",
+                settings.secrets_url,
             ],
         },
     }
@@ -84,10 +90,10 @@ def build(pipeline: Pipeline, settings: Settings) -> DAG:
 
         @task(multiple_outputs=True)
         def claim_batch(**context: Any) -> dict[str, Any]:
-            return tasks.claim_batch(settings, pipeline, context["run_id"])
+            return tasks.claim_batch(settings, pipeline, context["run_id"], context["dag_run"].conf)
 
         @task
-        def check_metrics(batch: dict[str, Any]) -> dict[str, int]:
+        def check_metrics(batch: dict[str, Any]) -> dict[str, Any]:
             return tasks.check_metrics(batch)
 
         @task
@@ -129,7 +135,8 @@ def build(pipeline: Pipeline, settings: Settings) -> DAG:
         load_raw = LoadBatchOperator(
             task_id="load_raw",
             job_id=batch("load_raw_job"),
-            rows=rows("to_load"),
+            rows=found("to_load"),
+            new_columns="{{ ti.xcom_pull(task_ids='check_metrics')['new_columns'] | join(',') }}",
             configuration=load_configuration(
                 settings.project, pipeline.raw_table, batch("folder_uri") + "/accepted/*.parquet", labels
             ),
@@ -138,27 +145,28 @@ def build(pipeline: Pipeline, settings: Settings) -> DAG:
         load_rejected = LoadBatchOperator(
             task_id="load_rejected",
             job_id=batch("load_rejected_job"),
-            rows=rows("rejected"),
+            rows=found("rejected"),
             configuration=load_configuration(
                 settings.project, REJECTED_ROWS, batch("folder_uri") + "/rejected/*.parquet", labels
             ),
             **bigquery,
         )
-        call_trusted = BigQueryInsertJobOperator(
+        call_trusted = CallTrustedOperator(
             task_id="call_trusted",
             # The operator adds a part that is new for each call: repeating one changes nothing in trusted.
             job_id=f"landfall_call_trusted_{dataset}_" + batch("batch_id"),
             configuration=call_configuration(
-                pipeline.procedure, batch("batch_id"), batch("arrived_on"), rows("to_load"), labels
+                pipeline.procedure, batch("batch_id"), batch("arrived_on"), found("to_load"), labels
             ),
-            deferrable=False,
-            # A durable operator remembers its job by run and task: a run that is cleared, and then claims
-            # another batch, would take the old batch's call for its own.
-            durable=False,
+            replaces=found("replaces"),
+            replay_procedure=pipeline.replay_procedure,
+            manifest_uri=batch("folder_uri") + "/manifest.json",
             **bigquery,
         )
         recorded: Any = record_batch(claimed["batch"], claimed["cluster_config"], call_trusted.output)
-        ask_again = AskAgainOperator(task_id="ask_again", dataset=dataset, settings=settings)
+        ask_again = AskAgainOperator(
+            task_id="ask_again", dataset=dataset, settings=settings, postponed=batch("postponed")
+        )
 
         claimed >> create_cluster >> csv_to_parquet >> delete_cluster.as_teardown(setups=create_cluster)
         csv_to_parquet >> checked >> [load_raw, load_rejected] >> call_trusted >> recorded >> ask_again

@@ -2,7 +2,7 @@
 
 Every step can be repeated. The open journal entry says what is claimed before anything moves, so an attempt
 that finds one goes on with it; a file is deleted from landing only when its archive copy is proven; the
-manifest, written last, ends the claim.
+manifest, written last, ends the claim. What is replayed lies in the archive already: nothing moves.
 """
 
 import logging
@@ -83,26 +83,50 @@ def is_archived(file: SourceFile, copied: bool, found: Content | None, where: st
     return True
 
 
+def propose(
+    store: Store, places: Places, pipeline: Pipeline, run_id: str, now: datetime, most: int = MOST_FILES
+) -> Entry | None:
+    """The journal entry of what is pending; None when nothing is."""
+    files = choose(pipeline.dataset, store.list(places.landing, f"{pipeline.dataset}/"), most)
+    if not files:
+        return None
+    return open_entry(pipeline.dataset, files, run_id, pipeline.contract_version, timestamp(now))
+
+
 def claim(
     store: Store,
     places: Places,
     pipeline: Pipeline,
-    run_id: str,
-    now: Callable[[], datetime],
+    token_key: str | None,
+    proposal: Callable[[], Entry | None],
     record_superseded: Callable[[Manifest], None],
-    most: int = MOST_FILES,
 ) -> Manifest | None:
-    """Finish the dataset's open claim, or make a new one of what is pending; None when nothing is.
+    """Finish the dataset's open claim, or make the one that is proposed; None when none is.
 
     A batch of which no file is left is handed to `record_superseded`, closed, and followed by the next.
+    Raises TerminalError, before anything is claimed, when the contract needs a token key and there is none.
     """
-    while (entry := _enter(store, places, pipeline, run_id, now, most)) is not None:
-        manifest = _complete(store, places, pipeline, entry)
+    key_for(pipeline, token_key)
+    while (entry := _enter(store, places.lake, pipeline.dataset, proposal)) is not None:
+        manifest = _complete(store, places, pipeline, entry, token_key)
         if manifest.files:
             return manifest
         record_superseded(manifest)
         close(store, places.lake, entry.dataset, entry.batch_id)
     return None
+
+
+def key_for(contract: Pipeline, token_key: str | None) -> str | None:
+    """The key that a batch under this contract makes its tokens with, None when it makes none."""
+    if not contract.tokenises:
+        return None
+    if token_key is None:
+        raise TerminalError(
+            f"expected LANDFALL_TOKEN_KEY to name a version of a secret, for {contract.dataset} has "
+            "tokenised columns; found it not set. Set it for every Airflow component to "
+            "projects/PROJECT/secrets/SECRET/versions/NUMBER; the files stay where they are."
+        )
+    return token_key
 
 
 def read_open(store: Store, lake_bucket: str, dataset: str) -> Entry | None:
@@ -121,42 +145,43 @@ def close(store: Store, lake_bucket: str, dataset: str, batch_id: str) -> None:
 
 
 def _enter(
-    store: Store,
-    places: Places,
-    pipeline: Pipeline,
-    run_id: str,
-    now: Callable[[], datetime],
-    most: int,
+    store: Store, lake_bucket: str, dataset: str, proposal: Callable[[], Entry | None]
 ) -> Entry | None:
-    dataset = pipeline.dataset
     while True:
-        entry = read_open(store, places.lake, dataset)
+        entry = read_open(store, lake_bucket, dataset)
         if entry is not None:
             _log.info("going on with batch %s, opened by run %s", entry.batch_id, entry.run_id)
             return entry
-        files = choose(dataset, store.list(places.landing, f"{dataset}/"), most)
-        if not files:
+        entry = proposal()
+        if entry is None:
             return None
-        entry = open_entry(dataset, files, run_id, pipeline.contract_version, timestamp(now()))
-        if store.create(open_uri(places.lake, dataset), entry_text(entry)):
-            _log.info("opened batch %s of %d files", entry.batch_id, len(files))
+        if store.create(open_uri(lake_bucket, dataset), entry_text(entry)):
+            _log.info("opened batch %s of %d files", entry.batch_id, len(entry.files))
             return entry
         # Someone else opened the journal meanwhile: theirs is the batch to go on with.
 
 
-def _complete(store: Store, places: Places, pipeline: Pipeline, entry: Entry) -> Manifest:
+def _complete(
+    store: Store, places: Places, pipeline: Pipeline, entry: Entry, token_key: str | None
+) -> Manifest:
     folder = folder_uri(places.lake, entry.dataset, entry.batch_id)
     written = f"{folder}/manifest.json"
     finished = store.read(written)
     if finished is not None:
         return parse_manifest(finished.text, written)
-    with ThreadPoolExecutor(_MOVERS) as movers:
-        kept = list(movers.map(lambda file: _move(store, places.archive, entry.dataset, file), entry.files))
-    superseded = {file for file, is_kept in zip(entry.files, kept, strict=True) if not is_kept}
+    superseded = _move_all(store, places.archive, entry) if entry.replay is None else set[SourceFile]()
     pinned = _create_or_read(store, f"{folder}/pipeline.json", pipeline.text)
-    version = parse_pipeline(pinned, f"{folder}/pipeline.json").contract_version
-    manifest = settle(entry, version, places.archive, superseded)
+    contract = parse_pipeline(pinned, f"{folder}/pipeline.json")
+    key = key_for(contract, token_key)
+    manifest = settle(entry, contract.contract_version, places.archive, superseded, key)
     return parse_manifest(_create_or_read(store, written, manifest_text(manifest)), written)
+
+
+def _move_all(store: Store, archive_bucket: str, entry: Entry) -> set[SourceFile]:
+    """Move the files of a claim; returns those that were gone."""
+    with ThreadPoolExecutor(_MOVERS) as movers:
+        kept = list(movers.map(lambda file: _move(store, archive_bucket, entry.dataset, file), entry.files))
+    return {file for file, is_kept in zip(entry.files, kept, strict=True) if not is_kept}
 
 
 def _move(store: Store, archive_bucket: str, dataset: str, file: SourceFile) -> bool:

@@ -56,6 +56,17 @@ def batch_id(files: Iterable[SourceFile]) -> str:
     return _digest("\n".join(sorted(file.identity for file in files)), 32)
 
 
+def replay_id(files: Iterable[SourceFile], run_id: str) -> str:
+    """The batch in which a run reads these files again: each replay is one of its own."""
+    identities = "\n".join(sorted(file.identity for file in files))
+    return _digest(f"{identities}\nreplay {run_id}", 32)
+
+
+def replay_run_id(dataset: str, run_id: str) -> str:
+    """The run to which a run that found another batch open passes on its replay."""
+    return f"{dataset}__replay_{_digest(run_id, 16)}"
+
+
 def cluster_name(dataset: str, batch: str) -> str:
     """The batch's cluster: letters, digits and dashes, at most 51, unlike that of any other batch."""
     room = CLUSTER_NAME_LENGTH - len("lf--") - 12

@@ -7,9 +7,9 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from landfall_dags.errors import TerminalError
-from landfall_dags.identity import SourceFile, archive_name, batch_id
+from landfall_dags.identity import SourceFile, archive_name, batch_id, replay_id
 
-VERSION = 1
+VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -22,13 +22,17 @@ class Archived:
 
 @dataclass(frozen=True)
 class Entry:
-    """The one open batch of a dataset: what it claims, before any of it is moved."""
+    """The one open batch of a dataset: what it claims, before any of it is moved.
+
+    `replay` is what was asked to be read again; such a batch moves nothing, its files are in the archive.
+    """
 
     dataset: str
     batch_id: str
     run_id: str
     contract_version: str
     claimed_at: str
+    replay: str | None
     files: tuple[SourceFile, ...]
 
     @property
@@ -38,11 +42,15 @@ class Entry:
 
 @dataclass(frozen=True)
 class Manifest:
-    """What Spark reads: the files that were archived, and those that were gone before they could be."""
+    """What Spark reads: the files that were archived, and those that were gone before they could be.
+
+    `token_key` is the version of the secret that it makes tokens with; None when the contract makes none.
+    """
 
     entry: Entry
     files: tuple[Archived, ...]
     superseded: tuple[SourceFile, ...]
+    token_key: str | None
 
     @property
     def bytes(self) -> int:
@@ -54,10 +62,24 @@ def open_entry(
 ) -> Entry:
     """The journal entry that claims these files."""
     claimed = tuple(files)
-    return Entry(dataset, batch_id(claimed), run_id, contract_version, claimed_at, claimed)
+    return Entry(dataset, batch_id(claimed), run_id, contract_version, claimed_at, None, claimed)
 
 
-def settle(entry: Entry, contract_version: str, archive_bucket: str, superseded: set[SourceFile]) -> Manifest:
+def replay_entry(
+    dataset: str, files: Iterable[SourceFile], run_id: str, contract_version: str, claimed_at: str, asked: str
+) -> Entry:
+    """The journal entry that reads these archived files again."""
+    claimed = tuple(files)
+    return Entry(dataset, replay_id(claimed, run_id), run_id, contract_version, claimed_at, asked, claimed)
+
+
+def settle(
+    entry: Entry,
+    contract_version: str,
+    archive_bucket: str,
+    superseded: set[SourceFile],
+    token_key: str | None,
+) -> Manifest:
     """The manifest of a batch once the fate of each of its files is known."""
     return Manifest(
         entry=replace(entry, contract_version=contract_version),
@@ -67,6 +89,7 @@ def settle(entry: Entry, contract_version: str, archive_bucket: str, superseded:
             if file not in superseded
         ),
         superseded=tuple(file for file in entry.files if file in superseded),
+        token_key=token_key,
     )
 
 
@@ -90,6 +113,7 @@ def manifest_text(manifest: Manifest) -> str:
     return _text(
         _head(manifest.entry)
         | {
+            "token_key": manifest.token_key,
             "files": [asdict(file.source) | {"archive_uri": file.archive_uri} for file in manifest.files],
             "superseded": [asdict(file) for file in manifest.superseded],
         }
@@ -110,7 +134,7 @@ def parse_manifest(text: str, where: str) -> Manifest:
         files = tuple(Archived(_file(file), file["archive_uri"]) for file in document["files"])
         superseded = tuple(_file(file) for file in document["superseded"])
         entry = _entry(document, [*(file.source for file in files), *superseded])
-        return Manifest(entry, files, superseded)
+        return Manifest(entry, files, superseded, document["token_key"])
 
 
 @contextmanager
@@ -134,13 +158,14 @@ def _head(entry: Entry) -> dict[str, Any]:
         "contract_version": entry.contract_version,
         "claimed_at": entry.claimed_at,
         "arrived_on": entry.arrived_on,
+        "replay": entry.replay,
     }
 
 
 def _entry(document: dict[str, Any], files: Sequence[SourceFile]) -> Entry:
     if document["version"] != VERSION:
         raise ValueError(f"version {document['version']!r}")
-    fields = ("dataset", "batch_id", "run_id", "contract_version", "claimed_at")
+    fields = ("dataset", "batch_id", "run_id", "contract_version", "claimed_at", "replay")
     return Entry(**{field: document[field] for field in fields}, files=tuple(files))
 
 

@@ -68,7 +68,12 @@ def file_rows(
             _file_row(
                 entry, file.source, recorded_at, result.state, result.reason, result.detail, result.rows
             )
-            | {"archive_uri": file.archive_uri, "rejected_uri": rejected_uris.get(file.source.identity)}
+            | {
+                "archive_uri": file.archive_uri,
+                "rejected_uri": rejected_uris.get(file.source.identity),
+                "missing_columns": result.missing_columns,
+                "unknown_columns": result.unknown_columns,
+            }
         )
     nothing = Rows(0, 0, 0)
     return rows + [
@@ -91,6 +96,9 @@ def closed_row(manifest: Manifest, metrics: Metrics | None, rows_merged: int, ru
         "rows_accepted": rows.accepted,
         "rows_rejected": rows.rejected,
         "rows_merged": rows_merged,
+        "quality": [asdict(rule) for rule in metrics.quality] if metrics else [],
+        "new_columns": metrics.new_columns if metrics else (),
+        "token_key": manifest.token_key,
     }
 
 
@@ -120,9 +128,13 @@ def error_report(file: FileResult, entry: Entry, archive_uri: str) -> dict[str, 
 
 _REMEDIES = {
     "empty_file": "The file has no byte: have the sender write it again, then drop it again.",
-    "header_mismatch": "Write the header that the contract names and drop it again; or change the contract.",
+    "header_mismatch": "Write the header that the contract names and drop it again; or change the contract, "
+    "then replay it.",
     "too_many_rejected_rows": "Correct the rows that ops.rejected_rows names and drop the whole file again; "
     "one of which no row was rejected, as it is.",
+    "quality_failed": "Correct the files of the batch by the rule that `detail` names and drop them again; "
+    "or change the contract, then replay the batch.",
+    "too_large": "Split the file and drop its parts; or raise the contract's maxTextBytes, then replay it.",
     "not_text": "Write CSV in the contract's encoding (.csv.gz: under gzip), then drop it again.",
     "unreadable": "Check that the file is whole (for .csv.gz: that gzip -t accepts it), then drop it again.",
 }
@@ -148,6 +160,7 @@ def _batch_row(entry: Entry, state: str, detail: str | None, run: Run) -> dict[s
         "detail": detail,
         "run_id": run.run_id,
         "contract_version": entry.contract_version,
+        "replay": entry.replay,
         "claimed_at": entry.claimed_at,
         "recorded_at": run.recorded_at,
         "cluster_name": run.cluster_name,

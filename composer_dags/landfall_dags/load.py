@@ -1,6 +1,6 @@
 """Load jobs: their configuration, and the one id under which a batch may be loaded now. Pure."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from enum import Enum
 from itertools import count
 from typing import Any
@@ -30,7 +30,10 @@ def first_unspent(stem: str, state_of: Callable[[str], JobState]) -> tuple[str, 
 
 
 def load_configuration(project: str, table: str, uris: str, labels: dict[str, str]) -> dict[str, Any]:
-    """Append the Parquet files at `uris` to `dataset.table`, which must exist; BigQuery guesses nothing."""
+    """Append the Parquet files at `uris` to `dataset.table`, which must exist; BigQuery guesses nothing.
+
+    `with_schema` completes it when the load is submitted.
+    """
     dataset, _, name = table.partition(".")
     return {
         "load": {
@@ -45,6 +48,26 @@ def load_configuration(project: str, table: str, uris: str, labels: dict[str, st
         },
         "labels": labels,
     }
+
+
+def with_schema(
+    configuration: dict[str, Any], table_fields: Sequence[dict[str, Any]], new_columns: Iterable[str]
+) -> dict[str, Any]:
+    """The load with the table's own schema, and the new columns that the table does not have yet.
+
+    BigQuery takes types and modes from the schema. It would guess them from the Parquet otherwise, where
+    every column is optional. Its names of columns know no case.
+    """
+    known = {field["name"].casefold() for field in table_fields}
+    added = [
+        {"name": name, "type": "STRING", "mode": "NULLABLE"}
+        for name in new_columns
+        if name.casefold() not in known
+    ]
+    load = {**configuration["load"], "schema": {"fields": [*table_fields, *added]}}
+    if added:
+        load["schemaUpdateOptions"] = ["ALLOW_FIELD_ADDITION"]
+    return {**configuration, "load": load}
 
 
 def call_configuration(
@@ -64,6 +87,23 @@ def call_configuration(
         },
         "labels": labels,
     }
+
+
+def replay_configuration(
+    configuration: dict[str, Any], procedure: str, identities: Iterable[str]
+) -> dict[str, Any]:
+    """The call made one of a replay's procedure, which also takes the batch's files as `uri#generation`."""
+    query = configuration["query"]
+    files = {
+        "name": "identities",
+        "parameterType": {"type": "ARRAY", "arrayType": {"type": "STRING"}},
+        "parameterValue": {"arrayValues": [{"value": identity} for identity in identities]},
+    }
+    replay = {
+        "query": f"CALL {procedure}(@batch_id, @arrived_on, @expected_rows, @identities)",
+        "queryParameters": [*query["queryParameters"], files],
+    }
+    return {**configuration, "query": {**query, **replay}}
 
 
 def _parameter(name: str, kind: str, value: str) -> dict[str, Any]:

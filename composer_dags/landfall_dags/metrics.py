@@ -1,15 +1,16 @@
 """What the Spark job says it did, held against what it was given. Pure."""
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from landfall_dags.errors import TerminalError
 from landfall_dags.journal import Manifest
+from landfall_dags.pipeline import Pipeline
+from landfall_dags.quality import RuleResult, parse_result
 
-VERSION = 1
+VERSION = 2
 REJECTED = "rejected"
-TOO_MANY_REJECTED_ROWS = "too_many_rejected_rows"
 _STATES = ("loaded", REJECTED)
 
 
@@ -24,7 +25,10 @@ class Rows:
 
 @dataclass(frozen=True)
 class FileResult:
-    """What became of one generation of one file."""
+    """What became of one generation of one file.
+
+    `missing_columns` are the contract's that its header lacks, `unknown_columns` the header's beyond those.
+    """
 
     uri: str
     generation: int
@@ -32,38 +36,59 @@ class FileResult:
     reason: str | None
     detail: str | None
     rows: Rows
+    missing_columns: tuple[str, ...] = ()
+    unknown_columns: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Metrics:
-    """A metrics.json that was found to agree with itself and with the manifest.
+    """A metrics.json that was found to agree with itself, with the manifest and with the contract.
 
-    `refusal` says why the batch is rejected as a whole; then each of its files is, and no row is loaded.
+    `new_columns` are unknown columns that go to raw. `refusal` says why the batch is rejected as a
+    whole; then each of its files is, and no row is loaded.
     """
 
     rows: Rows
     files: tuple[FileResult, ...]
+    quality: tuple[RuleResult, ...] = ()
+    new_columns: tuple[str, ...] = ()
+    token_key: str | None = None
     refusal: str | None = None
 
     @property
     def rejected_files(self) -> tuple[FileResult, ...]:
         return tuple(file for file in self.files if file.state == REJECTED)
 
+    def broken_rules(self, severity: str) -> tuple[RuleResult, ...]:
+        return tuple(rule for rule in self.quality if rule.severity == severity and not rule.passed)
+
     @property
     def rows_to_load(self) -> int:
         return 0 if self.refusal else self.rows.accepted
 
 
-def check_metrics(text: str, manifest: Manifest, where: str) -> Metrics:
-    """Understand a metrics.json and hold it against the manifest.
+def check_metrics(text: str, manifest: Manifest, contract: Pipeline, where: str) -> Metrics:
+    """Understand a metrics.json and hold it against the manifest and the contract.
 
     Rows read equal rows accepted and rejected, for each file and in total; the total is the sum over the
-    files; the files are exactly the manifest's; a file rejected as a whole counts no row. Raises
-    TerminalError for the first law that is broken.
+    files; the files are exactly the manifest's; a file rejected as a whole counts no row. Each quality rule
+    is answered once, tokens are made with the manifest's key, and columns added only where the contract says.
+    Raises TerminalError for the first law that is broken.
     """
     metrics, head = _parse(text, where)
     entry = manifest.entry
     _expect(where, "version, dataset and batch_id", (VERSION, entry.dataset, entry.batch_id), head)
+    _check_files(metrics, manifest, where)
+    _check_rows(metrics, where)
+    rules = sorted(result.rule for result in metrics.quality)
+    _expect(where, "the quality rules that are answered", sorted(contract.quality), rules)
+    _expect(where, "token_key", manifest.token_key, metrics.token_key)
+    if not contract.evolves:
+        _expect(where, "new_columns, under a contract that adds none,", (), metrics.new_columns)
+    return metrics
+
+
+def _check_files(metrics: Metrics, manifest: Manifest, where: str) -> None:
     wanted = sorted((file.source.uri, file.source.generation) for file in manifest.files)
     found = sorted((file.uri, file.generation) for file in metrics.files)
     if wanted != found:
@@ -72,6 +97,9 @@ def check_metrics(text: str, manifest: Manifest, where: str) -> Metrics:
             f"{where}: expected exactly the {len(wanted)} files of the manifest, found {len(found)}: "
             f"missing {missing[:3]}, not in the manifest {strange[:3]}. {_REMEDY}"
         )
+
+
+def _check_rows(metrics: Metrics, where: str) -> None:
     for file in metrics.files:
         place = f"{where}: {file.uri}#{file.generation}"
         if file.state not in _STATES:
@@ -88,35 +116,6 @@ def check_metrics(text: str, manifest: Manifest, where: str) -> Metrics:
         sum(file.rows.rejected for file in metrics.files),
     )
     _expect(where, "totals as the sum over the files", Rows(*totals), metrics.rows)
-    return metrics
-
-
-def refuse_above(metrics: Metrics, most: float, where: str) -> Metrics:
-    """Refuse a batch of which a greater share of rows than `most` (0 to 1) is rejected.
-
-    Then every file that was loaded is rejected too, with the reason; its counts stay what Spark found.
-    """
-    rows = metrics.rows
-    if rows.read == 0 or rows.rejected / rows.read <= most:
-        return metrics
-    refusal = (
-        f"{where}: expected a share of at most {most:g} of the batch's rows to be rejected, the contract's "
-        f"maxRejectedShare; found {rows.rejected} of {rows.read}. No row of the batch was loaded: look into "
-        "ops.rejected_rows, then correct the files, which are in the rejected bucket, and drop them again."
-    )
-    files = tuple(
-        file
-        if file.state == REJECTED
-        else replace(
-            file,
-            state=REJECTED,
-            reason=TOO_MANY_REJECTED_ROWS,
-            detail=f"{rows.rejected} of {rows.read} rows of the batch were rejected, of this file "
-            f"{file.rows.rejected} of {file.rows.read}; the contract allows a share of {most:g}.",
-        )
-        for file in metrics.files
-    )
-    return Metrics(rows, files, refusal)
 
 
 _REMEDY = "The Spark job and the manifest disagree: keep the batch's folder and look into the driver's log."
@@ -133,11 +132,19 @@ def _parse(text: str, where: str) -> tuple[Metrics, tuple[Any, ...]]:
                 file["reason"],
                 file["detail"],
                 _rows(file),
+                tuple(map(str, file["missing_columns"])),
+                tuple(map(str, file["unknown_columns"])),
             )
             for file in document["files"]
         )
         head = (document["version"], document["dataset"], document["batch_id"])
-        return Metrics(_rows(document), files), head
+        return Metrics(
+            _rows(document),
+            files,
+            quality=tuple(parse_result(result) for result in document["quality"]),
+            new_columns=tuple(map(str, document["new_columns"])),
+            token_key=document["token_key"],
+        ), head
     except (KeyError, TypeError, ValueError) as error:
         raise TerminalError(
             f"{where}: expected the Spark job's metrics, found {error!r}. {_REMEDY}"

@@ -13,9 +13,10 @@ from google.api_core.exceptions import Conflict, NotFound
 from google.cloud import bigquery
 from google.cloud.dataproc_v1.types import ListJobsRequest
 
-from landfall_dags import store
-from landfall_dags.identity import is_pending, split_uri
-from landfall_dags.load import JobState, first_unspent
+from landfall_dags import claim, store
+from landfall_dags.identity import is_pending, replay_run_id, split_uri
+from landfall_dags.journal import Manifest, parse_manifest
+from landfall_dags.load import JobState, first_unspent, replay_configuration, with_schema
 from landfall_dags.settings import Settings
 from landfall_dags.window import run_after, run_id, window_end
 
@@ -75,15 +76,17 @@ class LoadBatchOperator(BigQueryInsertJobOperator):
 
     Args:
         rows: how many rows the load must bring (templated, a decimal number).
+        new_columns: columns of text to add to the table where it lacks them (templated, comma between).
     """
 
-    template_fields = (*BigQueryInsertJobOperator.template_fields, "rows")
+    template_fields = (*BigQueryInsertJobOperator.template_fields, "rows", "new_columns")
     # The provider's links need XComs that only its own execute pushes.
     operator_extra_links = ()  # type: ignore[assignment]
 
-    def __init__(self, *, rows: str, **kwargs: Any) -> None:
+    def __init__(self, *, rows: str, new_columns: str = "", **kwargs: Any) -> None:
         super().__init__(deferrable=False, **kwargs)
         self.rows = rows
+        self.new_columns = new_columns
 
     def execute(self, context: Any) -> str | None:
         expected = int(self.rows)
@@ -136,29 +139,90 @@ class LoadBatchOperator(BigQueryInsertJobOperator):
         return JobState.FAILED if job.error_result else JobState.DONE
 
     def _configuration(self, hook: BigQueryHook) -> dict[str, Any]:
-        # With the table's own schema in the job, BigQuery takes types and modes from it. It would guess them
-        # from the Parquet otherwise, where Spark writes every column as optional.
-        load = self.configuration["load"]
         client = hook.get_client(project_id=self.project_id, location=self.location)
-        table = client.get_table(bigquery.TableReference.from_api_repr(load["destinationTable"]))
-        schema = {"fields": [field.to_api_repr() for field in table.schema]}
-        return {**self.configuration, "load": {**load, "schema": schema}}
+        destination = self.configuration["load"]["destinationTable"]
+        table = client.get_table(bigquery.TableReference.from_api_repr(destination))
+        fields = [field.to_api_repr() for field in table.schema]
+        new_columns = [name for name in self.new_columns.split(",") if name]
+        return with_schema(self.configuration, fields, new_columns)
+
+
+class CallTrustedOperator(BigQueryInsertJobOperator):
+    """Calls the procedure that brings the open batch into trusted; for a replay, the one that replaces rows.
+
+    A batch that is closed is never called for again: what its files gave may have been replaced since.
+
+    Args:
+        replaces: `True` where that is to be done (templated).
+        replay_procedure: its name.
+        manifest_uri: where the batch's files are named (templated); they may be too many for an XCom.
+    """
+
+    template_fields = (*BigQueryInsertJobOperator.template_fields, "replaces", "manifest_uri")
+    # The name of the manifest ends in .json, which the provider would take for a file of templates.
+    template_ext = ()
+
+    def __init__(self, *, replaces: str, replay_procedure: str, manifest_uri: str, **kwargs: Any) -> None:
+        # A durable operator remembers its job by run and task: a run that is cleared, and then claims
+        # another batch, would take the old batch's call for its own.
+        super().__init__(deferrable=False, durable=False, **kwargs)
+        self.replaces = replaces
+        self.replay_procedure = replay_procedure
+        self.manifest_uri = manifest_uri
+
+    def execute(self, context: Any) -> Any:
+        manifest = self._open_manifest()
+        if self.replaces == str(True):
+            identities = [file.source.identity for file in manifest.files]
+            self.configuration = replay_configuration(self.configuration, self.replay_procedure, identities)
+        return super().execute(context)
+
+    def _open_manifest(self) -> Manifest:
+        objects = store.connect()
+        stored = objects.read(self.manifest_uri)
+        if stored is None:
+            raise AirflowFailException(
+                f"{self.manifest_uri}: expected what claim_batch wrote, found no object. Clear claim_batch."
+            )
+        manifest = parse_manifest(stored.text, self.manifest_uri)
+        bucket, _ = split_uri(self.manifest_uri)
+        entry = claim.read_open(objects, bucket, manifest.entry.dataset)
+        if entry is None or entry.batch_id != manifest.entry.batch_id:
+            raise AirflowFailException(
+                f"{self.manifest_uri}: expected the journal of the batch to be open, found it closed. "
+                "ops.batches says how the batch ended; to bring its files into trusted again, replay them."
+            )
+        return manifest
 
 
 class AskAgainOperator(TriggerDagRunOperator):
-    """Asks for the next window's run of the DAG when landing still holds a file of the dataset."""
+    """Asks for the run that takes what this one left: a postponed replay, or what is pending in landing.
 
+    Args:
+        postponed: the replay that this run was asked for and had to put off (templated; else empty).
+    """
+
+    template_fields = (*TriggerDagRunOperator.template_fields, "postponed")
     # The provider's link needs an XCom that a skipped task never pushes.
     operator_extra_links = ()  # type: ignore[assignment]
 
-    def __init__(self, *, dataset: str, settings: Settings, **kwargs: Any) -> None:
+    def __init__(self, *, dataset: str, settings: Settings, postponed: str, **kwargs: Any) -> None:
         super().__init__(
             trigger_dag_id=f"ingest_{dataset}", logical_date=None, skip_when_already_exists=True, **kwargs
         )
+        self.postponed = postponed
         self._dataset = dataset
         self._settings = settings
 
     def execute(self, context: Any) -> None:
+        if self.postponed:
+            self.conf = {"replay": self.postponed}
+            self.trigger_run_id = replay_run_id(self._dataset, context["run_id"])
+        else:
+            self._ask_for_window(context)
+        super().execute(context)
+
+    def _ask_for_window(self, context: Any) -> None:
         if context["ti"].get_dr_count(dag_id=self.trigger_dag_id, states=["queued"]):
             raise AirflowSkipException("another run is waiting for this one: it takes whatever is pending")
         listed = store.connect().list(self._settings.landing_bucket, f"{self._dataset}/")
@@ -167,4 +231,3 @@ class AskAgainOperator(TriggerDagRunOperator):
         end = window_end(datetime.now(UTC), self._settings.batch_window_seconds)
         self.trigger_run_id = run_id(self._dataset, end)
         self.run_after = run_after(end, self._settings.run_grace_seconds)
-        super().execute(context)

@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-VERSION = 1
+VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,10 @@ class Retries:
 class Pipeline:
     """One `pipeline.json`; `text` is the file as rendered, which a batch pins.
 
-    A batch with a greater share of rejected rows than `max_rejected_share`, 0 to 1, is refused.
+    A batch with a greater share of rejected rows than `max_rejected_share`, 0 to 1, is refused; `quality`
+    names the rules that it is measured by. `splits` says whether a big plain file can be read in
+    parts, `evolves` whether unknown columns are added to raw, `tokenises` whether
+    a column needs the token key.
     """
 
     dataset: str
@@ -40,9 +43,14 @@ class Pipeline:
     raw_table: str
     trusted_table: str
     procedure: str
+    replay_procedure: str
     max_rejected_share: float
     compute: Compute
     retries: Retries
+    quality: tuple[str, ...]
+    splits: bool
+    evolves: bool
+    tokenises: bool
     text: str
 
     @property
@@ -64,10 +72,17 @@ def parse_pipeline(text: str, where: str) -> Pipeline:
             raw_table=document["raw"]["table"],
             trusted_table=document["trusted"]["table"],
             procedure=document["procedure"],
-            # A batch may have been pinned before contracts had a limit.
-            max_rejected_share=float(document.get("max_rejected_share", 1)),
+            replay_procedure=document["replay_procedure"],
+            max_rejected_share=float(document["max_rejected_share"]),
             compute=Compute(**document["compute"]),
             retries=Retries(**document["retries"]),
+            quality=tuple(rule["rule"] for rule in document.get("quality", ())),
+            # The code units of UTF-16 may hold the byte of a line break.
+            splits=document["format"]["encoding"] != "UTF-16",
+            evolves=document["format"]["unknown_columns"] == "evolve",
+            tokenises=any(
+                column.get("protection", {}).get("method") == "tokenise" for column in document["columns"]
+            ),
             text=text,
         )
     except KeyError as missing:

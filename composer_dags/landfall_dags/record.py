@@ -39,9 +39,11 @@ def record_superseded(warehouse: Warehouse, manifest: Manifest, run_id: str, rec
 def set_aside(store: Store, rejected_bucket: str, manifest: Manifest, metrics: Metrics) -> dict[str, str]:
     """Copy each rejected file from the archive to the rejected bucket, an error report beside it.
 
-    Returns by file identity where the copy lies. What is there already stays as it is.
+    Returns by file identity where the copy lies. What is there already stays as it is, so the report of a
+    replay has the batch's id in its name: the file may have one from when it first came.
     """
     archived = {(file.source.uri, file.source.generation): file for file in manifest.files}
+    replayed = f".{manifest.entry.batch_id}" if manifest.entry.replay else ""
     copies = {}
     for result in metrics.rejected_files:
         file = archived[result.uri, result.generation]
@@ -53,6 +55,6 @@ def set_aside(store: Store, rejected_bucket: str, manifest: Manifest, metrics: M
                 "Restore it from the bucket's soft-deleted objects, then clear record_batch."
             )
         report = error_report(result, manifest.entry, file.archive_uri)
-        store.create(f"{copy_uri}.error.json", json.dumps(report, indent=2) + "\n")
+        store.create(f"{copy_uri}{replayed}.error.json", json.dumps(report, indent=2) + "\n")
         copies[file.source.identity] = copy_uri
     return copies

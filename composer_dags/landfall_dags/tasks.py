@@ -1,15 +1,15 @@
 """What the tasks do: each reads what it needs, decides by the pure modules, and writes."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
-from landfall_dags import claim, record, store, warehouse
-from landfall_dags.cluster import choose_shape, cluster_config, expanded_bytes, shape_of
+from landfall_dags import claim, record, replay, store, warehouse
+from landfall_dags.cluster import choose_shape, cluster_config, shape_of, work_of
 from landfall_dags.cost import Cost, estimate
 from landfall_dags.errors import TerminalError
 from landfall_dags.identity import (
@@ -20,15 +20,19 @@ from landfall_dags.identity import (
     split_uri,
     timestamp,
 )
-from landfall_dags.journal import Manifest, folder_uri, parse_manifest
+from landfall_dags.journal import Entry, Manifest, folder_uri, parse_manifest
 from landfall_dags.ledger import Run, failed_row, has_run, steps_of
-from landfall_dags.metrics import Metrics, refuse_above
+from landfall_dags.metrics import Metrics
 from landfall_dags.metrics import check_metrics as parse_metrics
 from landfall_dags.pipeline import Pipeline, parse_pipeline
+from landfall_dags.quality import WARN
+from landfall_dags.refusal import refuse
 from landfall_dags.settings import Settings
 from landfall_dags.window import run_after, run_id, window_end
 
 _log = logging.getLogger(__name__)
+# Its name is the one to alert on: a line for each warning rule that a batch breaks.
+_quality_log = logging.getLogger("landfall.quality")
 
 STARTED, FAILURE = "started_at", "failure"
 _MOST_FAILURE = 1000  # characters
@@ -58,17 +62,28 @@ def _terminal_fails(function: Callable[P, R]) -> Callable[P, R]:
 
 
 @_terminal_fails
-def claim_batch(settings: Settings, pipeline: Pipeline, run: str) -> dict[str, Any]:
-    """Claim what is pending; skip, and with it everything downstream, when nothing is.
+def claim_batch(
+    settings: Settings, pipeline: Pipeline, run: str, conf: Mapping[str, Any] | None
+) -> dict[str, Any]:
+    """Claim what is pending, or the replay that `conf` asks for; skip, and all downstream, when nothing is.
 
-    Returns the batch's names and sizes (`batch`) and the cluster that it needs (`cluster_config`).
+    A batch that is open comes first; the replay is then `postponed` to another run. Returns the batch's names
+    (`batch`) and the cluster that it needs (`cluster_config`).
     """
+    wanted = replay.parse_replay(conf)
+    objects = store.connect()
+    places = claim.Places(settings.landing_bucket, settings.archive_bucket, settings.lake_bucket)
+
+    def proposal() -> Entry | None:
+        if wanted is None:
+            return claim.propose(objects, places, pipeline, run, _now())
+        known = warehouse.connect(settings).archived_files
+        return replay.propose(objects, places, pipeline, wanted, known, run, _now())
 
     def superseded(manifest: Manifest) -> None:
         record.record_superseded(warehouse.connect(settings), manifest, run, timestamp(_now()))
 
-    places = claim.Places(settings.landing_bucket, settings.archive_bucket, settings.lake_bucket)
-    manifest = claim.claim(store.connect(), places, pipeline, run, _now, superseded)
+    manifest = claim.claim(objects, places, pipeline, settings.token_key, proposal, superseded)
     if manifest is None:
         raise AirflowSkipException(
             f"nothing is pending in gs://{settings.landing_bucket}/{pipeline.dataset}/"
@@ -76,7 +91,9 @@ def claim_batch(settings: Settings, pipeline: Pipeline, run: str) -> dict[str, A
     entry = manifest.entry
     folder = folder_uri(settings.lake_bucket, entry.dataset, entry.batch_id)
     cluster = cluster_name(entry.dataset, entry.batch_id)
-    shape = choose_shape(expanded_bytes(file.source for file in manifest.files), pipeline.compute)
+    work = work_of((file.source for file in manifest.files), pipeline.splits)
+    shape = choose_shape(work, pipeline.compute)
+    is_postponed = wanted is not None and (entry.replay, entry.run_id) != (wanted.asked, run)
     return {
         "batch": {
             "batch_id": entry.batch_id,
@@ -86,20 +103,32 @@ def claim_batch(settings: Settings, pipeline: Pipeline, run: str) -> dict[str, A
             "spark_job": spark_job_stem(cluster, run),
             "load_raw_job": load_job_stem("raw", entry.dataset, entry.batch_id),
             "load_rejected_job": load_job_stem("rejected", entry.dataset, entry.batch_id),
+            "postponed": wanted.asked if wanted is not None and is_postponed else "",
         },
         "cluster_config": cluster_config(shape, settings),
     }
 
 
 @_terminal_fails
-def check_metrics(batch: dict[str, Any]) -> dict[str, int]:
-    """Hold the Spark job's metrics against the manifest and the contract; returns the counts of rows.
+def check_metrics(batch: dict[str, Any]) -> dict[str, Any]:
+    """Hold the Spark job's metrics against the manifest and the contract; returns what is to be done.
 
-    Of a batch that is refused only the rejected rows are loaded: `to_load` is then 0.
+    That is the counts of rows, the columns that raw may lack, and whether the batch `replaces` what its files
+    gave before. Of a batch that is refused only the rejected rows are loaded: `to_load` is then 0.
     """
-    metrics = _read_metrics(store.connect(), batch, _read_manifest(store.connect(), batch))
-    rows = metrics.rows
-    return {"read": rows.read, "to_load": metrics.rows_to_load, "rejected": rows.rejected}
+    objects = store.connect()
+    manifest = _read_manifest(objects, batch)
+    metrics = _read_metrics(objects, batch, manifest)
+    for rule in metrics.broken_rules(WARN):
+        _quality_log.warning("batch %s: %s", batch["batch_id"], rule.sentence)
+    return {
+        "read": metrics.rows.read,
+        "to_load": metrics.rows_to_load,
+        "rejected": metrics.rows.rejected,
+        "new_columns": list(metrics.new_columns),
+        # A replay that is refused replaces nothing: what its files gave before stays in trusted.
+        "replaces": manifest.entry.replay is not None and metrics.refusal is None,
+    }
 
 
 @_terminal_fails
@@ -214,11 +243,11 @@ def _read_manifest(objects: store.Store, batch: dict[str, Any]) -> Manifest:
 
 def _read_metrics(objects: store.Store, batch: dict[str, Any], manifest: Manifest) -> Metrics:
     uri = f"{batch['folder_uri']}/metrics.json"
-    metrics = parse_metrics(_read(objects, uri, "csv_to_parquet"), manifest, uri)
     # The contract that the batch was claimed under: a newer one must not judge two tasks differently.
     pinned = f"{batch['folder_uri']}/pipeline.json"
     contract = parse_pipeline(_read(objects, pinned, "claim_batch"), pinned)
-    return refuse_above(metrics, contract.max_rejected_share, uri)
+    metrics = parse_metrics(_read(objects, uri, "csv_to_parquet"), manifest, contract, uri)
+    return refuse(metrics, contract.max_rejected_share, uri)
 
 
 def _read(objects: store.Store, uri: str, writer: str) -> str:

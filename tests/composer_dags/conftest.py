@@ -49,14 +49,17 @@ def settings() -> Settings:
 
 def pipeline_document(dataset: str = "price_quote") -> dict[str, object]:
     return {
-        "version": 1,
+        "version": 2,
         "dataset": dataset,
         "contract_version": "1.0.0",
         "description": "What suppliers ask for.",
         "owner": "Procurement Analytics",
+        "format": {"type": "csv", "encoding": "UTF-8", "unknown_columns": "reject"},
+        "columns": [{"name": "id", "type": "STRING", "required": True}],
         "raw": {"table": f"raw.{dataset}"},
         "trusted": {"table": f"trusted.{dataset}"},
         "procedure": f"ops.sp_trusted_{dataset}",
+        "replay_procedure": f"ops.sp_replay_{dataset}",
         "max_rejected_share": 0.1,
         "compute": {
             "machine_type": "e2-standard-4",

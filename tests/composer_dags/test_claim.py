@@ -13,8 +13,8 @@ from landfall_dags import claim
 from landfall_dags.claim import Places
 from landfall_dags.errors import TerminalError
 from landfall_dags.identity import archive_name
-from landfall_dags.journal import Manifest, folder_uri, open_uri, parse_entry, parse_manifest
-from landfall_dags.pipeline import Pipeline
+from landfall_dags.journal import Entry, Manifest, folder_uri, open_uri, parse_entry, parse_manifest
+from landfall_dags.pipeline import Pipeline, parse_pipeline
 from landfall_dags.store import Store
 from tests.composer_dags.memory_store import Interrupted, PowerCutError, crc32c
 from tests.composer_dags.worlds import MemoryWorld, World
@@ -35,8 +35,12 @@ def claim_all(
     run: str = "run-1",
     superseded: Callable[[Manifest], None] = refuse,
     most: int = 10_000,
+    token_key: str | None = None,
 ) -> Manifest | None:
-    return claim.claim(store, PLACES, pipeline, run, lambda: AT, superseded, most)
+    def proposal() -> Entry | None:
+        return claim.propose(store, PLACES, pipeline, run, AT, most)
+
+    return claim.claim(store, PLACES, pipeline, token_key, proposal, superseded)
 
 
 def drop(world: World, *names: str) -> None:
@@ -72,13 +76,15 @@ def test_the_manifest_is_what_spark_reads(world: World, pipeline: Pipeline) -> N
     document = json.loads(world.content(f"{folder_uri('lake', 'price_quote', batch)}/manifest.json"))
     (file,) = document.pop("files")
     assert document == {
-        "version": 1,
+        "version": 2,
         "dataset": "price_quote",
         "batch_id": batch,
         "run_id": "run-1",
         "contract_version": "1.0.0",
         "claimed_at": "2025-11-21T01:26:03.000500Z",
         "arrived_on": "2025-11-21",
+        "replay": None,
+        "token_key": None,
         "superseded": [],
     }
     created_at = manifest.files[0].source.created_at
@@ -261,3 +267,36 @@ def test_only_the_journal_of_the_batch_itself_is_closed(world: World, pipeline: 
     for _ in range(2):
         claim.close(world.store, "lake", "price_quote", manifest.entry.batch_id)
         assert claim.read_open(world.store, "lake", "price_quote") is None
+
+
+def tokenising(pipeline: Pipeline) -> Pipeline:
+    """The contract with a column that is tokenised."""
+    document = json.loads(pipeline.text)
+    document["columns"].append({"name": "tax_id", "type": "STRING", "protection": {"method": "tokenise"}})
+    return parse_pipeline(json.dumps(document), "here")
+
+
+def test_without_the_key_of_its_tokens_nothing_of_a_dataset_is_claimed(
+    world: World, pipeline: Pipeline
+) -> None:
+    drop(world, NAMES[0])
+    with pytest.raises(TerminalError, match=r"LANDFALL_TOKEN_KEY .* price_quote .* found it not set"):
+        claim_all(world.store, tokenising(pipeline))
+    assert world.uris("landing") == [f"gs://landing/{NAMES[0]}"]
+    assert world.uris("lake") == world.uris("archive") == []
+
+
+def test_a_batch_keeps_the_key_that_it_was_claimed_with(world: World, pipeline: Pipeline) -> None:
+    old, new = (f"projects/p/secrets/s/versions/{version}" for version in (1, 2))
+    drop(world, NAMES[0])
+    first = claim_all(world.store, tokenising(pipeline), token_key=old)
+    assert first is not None
+    assert first.token_key == old
+    assert claim_all(world.store, tokenising(pipeline), run="run-2", token_key=new) == first
+
+
+def test_a_dataset_without_tokens_names_no_key(world: World, pipeline: Pipeline) -> None:
+    drop(world, NAMES[0])
+    manifest = claim_all(world.store, pipeline, token_key="projects/p/secrets/s/versions/1")
+    assert manifest is not None
+    assert manifest.token_key is None

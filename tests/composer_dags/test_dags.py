@@ -4,8 +4,10 @@ import json
 import os
 import subprocess
 import sys
+from copy import copy
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -104,6 +106,47 @@ def test_nothing_waits_in_the_triggerer_and_bigquery_guesses_nothing(ingest: Any
     load = ingest.get_task("load_rejected").configuration["load"]
     assert load["destinationTable"]["tableId"] == "rejected_rows"
     assert load["autodetect"] is False
+
+
+def test_the_spark_job_is_told_where_the_secrets_are_and_no_secret(ingest: Any) -> None:
+    arguments = ingest.get_task("csv_to_parquet").job["pyspark_job"]["args"]
+    assert arguments[::2] == ["--manifest", "--pipeline", "--output", "--secrets-url"]
+    assert arguments[-1] == "https://secretmanager.googleapis.com"
+
+
+def test_what_is_decided_in_a_run_reaches_the_tasks_as_text(ingest: Any) -> None:
+    """Fields that Airflow renders from what claim_batch and check_metrics return."""
+    rendered = {
+        ("load_raw", "new_columns"): "a,b",
+        ("load_rejected", "new_columns"): "",
+        ("call_trusted", "replaces"): "True",
+        ("ask_again", "postponed"): "",
+    }
+    pushed = {
+        ("claim_batch", "batch"): {"postponed": ""},
+        ("check_metrics", None): {"new_columns": ["a", "b"], "replaces": True},
+    }
+    context = {"ti": SimpleNamespace(xcom_pull=lambda task_ids, key=None: pushed[task_ids, key])}
+    for (task_id, field), text in rendered.items():
+        task = ingest.get_task(task_id)
+        assert field in task.template_fields
+        assert task.render_template(getattr(task, field), context) == text
+
+
+def test_the_name_of_a_manifest_is_no_file_of_templates(ingest: Any) -> None:
+    """The provider takes a field that ends in .json for the name of one, and reads it."""
+    task = copy(ingest.get_task("call_trusted"))
+    task.template_fields = ("manifest_uri",)
+    task.resolve_template_files()
+    pushed = {"folder_uri": "gs://lake/price_quote/ab"}
+    task.render_template_fields({"ti": SimpleNamespace(xcom_pull=lambda **_: pushed)})
+    assert task.manifest_uri == "gs://lake/price_quote/ab/manifest.json"
+
+
+def test_the_contract_names_the_procedure_of_a_batch_and_that_of_a_replay(ingest: Any) -> None:
+    call = ingest.get_task("call_trusted")
+    assert call.configuration["query"]["query"].startswith("CALL ops.sp_trusted_price_quote(")
+    assert call.replay_procedure == "ops.sp_replay_price_quote"
 
 
 def test_the_sweep_comes_every_ten_minutes(dags: dict[str, Any]) -> None:

@@ -13,6 +13,7 @@ from landfall_dags.identity import (
     cluster_name,
     is_pending,
     load_job_stem,
+    replay_id,
     spark_job_stem,
     split_uri,
     timestamp,
@@ -132,3 +133,12 @@ def test_timestamps_are_utc_to_the_microsecond() -> None:
     moment = datetime(2025, 11, 21, 1, 26, 2, 5, tzinfo=timezone(timedelta(hours=1)))
     assert timestamp(moment) == "2025-11-21T00:26:02.000005Z"
     assert datetime.fromisoformat(timestamp(moment)) == moment.astimezone(UTC)
+
+
+def test_each_replay_of_files_is_a_batch_of_its_own_and_a_retry_finds_it() -> None:
+    files = [FILE, replace(FILE, generation=2)]
+    text = "\n".join(sorted(file.identity for file in files)) + "\nreplay run-1"
+    assert (
+        replay_id(files, "run-1") == replay_id(files[::-1], "run-1") == sha256(text.encode()).hexdigest()[:32]
+    )
+    assert len({replay_id(files, "run-1"), replay_id(files, "run-2"), batch_id(files)}) == 3

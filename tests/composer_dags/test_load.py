@@ -1,6 +1,13 @@
 import pytest
 
-from landfall_dags.load import JobState, call_configuration, first_unspent, load_configuration
+from landfall_dags.load import (
+    JobState,
+    call_configuration,
+    first_unspent,
+    load_configuration,
+    replay_configuration,
+    with_schema,
+)
 
 
 @pytest.mark.parametrize(
@@ -39,3 +46,26 @@ def test_a_call_names_its_parameters() -> None:
         "arrived_on": ("DATE", "2025-11-21"),
         "expected_rows": ("INT64", "3"),
     }
+
+
+def test_a_load_adds_the_columns_that_the_table_does_not_have() -> None:
+    load = load_configuration("p", "raw.price_quote", "gs://lake/x/accepted/*.parquet", {"a": "b"})
+    fields = [{"name": "id", "type": "STRING", "mode": "REQUIRED"}, {"name": "Colour", "type": "STRING"}]
+    grown = with_schema(load, fields, ["COLOUR", "weight"])["load"]
+    assert grown["schema"]["fields"] == [*fields, {"name": "weight", "type": "STRING", "mode": "NULLABLE"}]
+    assert grown["schemaUpdateOptions"] == ["ALLOW_FIELD_ADDITION"]
+    same = with_schema(load, fields, ["COLOUR"])["load"]
+    assert same["schema"]["fields"] == fields
+    assert "schemaUpdateOptions" not in same
+
+
+def test_a_replay_is_called_with_the_files_that_it_replaces() -> None:
+    call = call_configuration("ops.sp_trusted_x", "ab", "2025-11-21", "3", {"a": "b"})
+    replay = replay_configuration(call, "ops.sp_replay_x", ["gs://landing/x/a.csv#7"])
+    assert replay["query"]["query"] == (
+        "CALL ops.sp_replay_x(@batch_id, @arrived_on, @expected_rows, @identities)"
+    )
+    *shared, identities = replay["query"]["queryParameters"]
+    assert shared == call["query"]["queryParameters"]
+    assert identities["parameterValue"] == {"arrayValues": [{"value": "gs://landing/x/a.csv#7"}]}
+    assert replay["labels"] == {"a": "b"}

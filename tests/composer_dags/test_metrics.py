@@ -1,13 +1,19 @@
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from landfall_dags.errors import TerminalError
 from landfall_dags.identity import SourceFile
 from landfall_dags.journal import Manifest, open_entry, settle
-from landfall_dags.metrics import Rows, check_metrics, refuse_above
+from landfall_dags.metrics import Metrics, Rows, check_metrics
+from landfall_dags.pipeline import Pipeline, parse_pipeline
+from landfall_dags.quality import WARN
+from tests.composer_dags.conftest import pipeline_document
 
 FILES = tuple(
     SourceFile(f"gs://landing/price_quote/{name}.csv", 7, 10, "AAAAAA==", None, "2025-11-21T01:26:02.123456Z")
@@ -15,20 +21,50 @@ FILES = tuple(
 )
 
 
+KEY = "projects/p/secrets/s/versions/3"
+
+
 def manifest() -> Manifest:
     entry = open_entry("price_quote", FILES, "run", "1.0.0", "2025-11-21T01:26:03.000000Z")
-    return settle(entry, "1.0.0", "archive", set())
+    return settle(entry, "1.0.0", "archive", set(), KEY)
+
+
+def rule(name: str, severity: str, passed: bool) -> dict[str, Any]:
+    return {
+        "rule": name,
+        "metric": "nullValues",
+        "columns": ["cost"],
+        "severity": severity,
+        "operator": "mustBeLessThan",
+        "threshold": [20],
+        "unit": "percent",
+        "found": 0 if passed else 100 / 3,
+        "total": 3,
+        "passed": passed,
+    }
+
+
+@pytest.fixture
+def contract(pipeline: Pipeline) -> Pipeline:
+    return replace(pipeline, quality=("plausible", "filled"))
+
+
+def check(metrics: dict[str, Any], contract: Pipeline) -> Metrics:
+    return check_metrics(json.dumps(metrics), manifest(), contract, "gs://lake/x/metrics.json")
 
 
 def document() -> dict[str, Any]:
     counts = {"rows_read": 5, "rows_accepted": 3, "rows_rejected": 2}
     nothing = dict.fromkeys(counts, 0)
     return {
-        "version": 1,
+        "version": 2,
         "dataset": "price_quote",
         "batch_id": manifest().entry.batch_id,
         **counts,
         "rejected_rows_by_reason": {"bad_type": 2},
+        "quality": [rule("filled", "fail", True), rule("plausible", "warn", False)],
+        "new_columns": [],
+        "token_key": KEY,
         "files": [
             {
                 "uri": FILES[0].uri,
@@ -36,6 +72,8 @@ def document() -> dict[str, Any]:
                 "state": "loaded",
                 "reason": None,
                 "detail": None,
+                "missing_columns": ["weight"],
+                "unknown_columns": ["Weight (kg)"],
                 **counts,
             },
             {
@@ -44,16 +82,32 @@ def document() -> dict[str, Any]:
                 "state": "rejected",
                 "reason": "not_text",
                 "detail": "x",
+                "missing_columns": [],
+                "unknown_columns": [],
                 **nothing,
             },
         ],
     }
 
 
-def test_metrics_that_agree_are_understood() -> None:
-    metrics = check_metrics(json.dumps(document()), manifest(), "gs://lake/metrics.json")
+def test_metrics_that_agree_are_understood(contract: Pipeline) -> None:
+    metrics = check(document(), contract)
     assert metrics.rows == Rows(5, 3, 2)
     assert [file.uri for file in metrics.rejected_files] == [FILES[1].uri]
+    assert (metrics.files[0].missing_columns, metrics.files[0].unknown_columns) == (
+        ("weight",),
+        ("Weight (kg)",),
+    )
+    (broken,) = metrics.broken_rules(WARN)
+    assert broken.sentence == (
+        "rule plausible: expected nullValues of cost mustBeLessThan 20 percent, "
+        "found 33.3333 percent in 3 accepted rows"
+    )
+
+
+def test_columns_are_added_where_the_contract_says_so(contract: Pipeline) -> None:
+    found = document() | {"new_columns": ["Weight__kg_"]}
+    assert check(found, replace(contract, evolves=True)).new_columns == ("Weight__kg_",)
 
 
 def lose_a_row(metrics: dict[str, Any]) -> None:
@@ -94,6 +148,22 @@ def count_below_zero(metrics: dict[str, Any]) -> None:
         counts.update(rows_read=1, rows_accepted=3, rows_rejected=-2)
 
 
+def leave_a_rule_unanswered(metrics: dict[str, Any]) -> None:
+    del metrics["quality"][0]
+
+
+def weigh_a_rule_in_a_way_of_its_own(metrics: dict[str, Any]) -> None:
+    metrics["quality"][0]["severity"] = "perhaps"
+
+
+def make_tokens_with_another_key(metrics: dict[str, Any]) -> None:
+    metrics["token_key"] = "projects/p/secrets/s/versions/2"
+
+
+def add_a_column(metrics: dict[str, Any]) -> None:
+    metrics["new_columns"] = ["x"]
+
+
 def leave_out_a_count(metrics: dict[str, Any]) -> None:
     del metrics["rows_read"]
 
@@ -111,56 +181,60 @@ def leave_out_a_count(metrics: dict[str, Any]) -> None:
         (answer_for_another_batch, "expected version, dataset and batch_id to be"),
         (count_below_zero, "found 1 = 3 . -2"),
         (leave_out_a_count, "expected the Spark job's metrics, found KeyError"),
+        (leave_a_rule_unanswered, "expected the quality rules that are answered to be"),
+        (weigh_a_rule_in_a_way_of_its_own, "severity 'perhaps'"),
+        (make_tokens_with_another_key, "expected token_key to be projects/p/secrets/s/versions/3"),
+        (add_a_column, "under a contract that adds none"),
     ],
 )
-def test_metrics_that_break_a_law_are_terminal(spoil: Callable[[dict[str, Any]], None], message: str) -> None:
+def test_metrics_that_break_a_law_are_terminal(
+    spoil: Callable[[dict[str, Any]], None], message: str, contract: Pipeline
+) -> None:
     metrics = document()
     spoil(metrics)
     with pytest.raises(TerminalError, match=message.replace("+", r"\+")) as raised:
-        check_metrics(json.dumps(metrics), manifest(), "gs://lake/x/metrics.json")
+        check(metrics, contract)
     assert "gs://lake/x/metrics.json" in str(raised.value)
 
 
-def test_what_is_no_json_is_terminal() -> None:
+def test_what_is_no_json_is_terminal(contract: Pipeline) -> None:
     with pytest.raises(TerminalError, match=r"gs://lake/x/metrics\.json: expected the Spark job's metrics"):
-        check_metrics("{", manifest(), "gs://lake/x/metrics.json")
+        check_metrics("{", manifest(), contract, "gs://lake/x/metrics.json")
 
 
-@pytest.mark.parametrize(
-    ("read", "rejected", "most", "refused"),
-    [
-        (10, 1, 0.1, False),
-        (30, 3, 0.1, False),
-        (1000, 101, 0.1, True),
-        (5, 1, 0.0, True),
-        (5, 0, 0.0, False),
-        (0, 0, 0.0, False),
-        (5, 5, 1.0, False),
-    ],
+@given(
+    st.lists(st.tuples(st.integers(0, 10**9), st.integers(0, 10**9)), min_size=1, max_size=6),
+    st.integers(0, 100),
+    st.sampled_from(["rows_read", "rows_accepted", "rows_rejected"]),
+    st.sampled_from([-1, 1]),
 )
-def test_a_batch_is_refused_above_its_limit_and_not_at_it(
-    read: int, rejected: int, most: float, refused: bool
+def test_one_row_too_many_or_too_few_anywhere_is_found(
+    counts: list[tuple[int, int]], place: int, count: str, lost: int
 ) -> None:
-    counts = {"rows_read": read, "rows_accepted": read - rejected, "rows_rejected": rejected}
-    found = document() | counts
-    found["files"][0].update(counts)
-    metrics = check_metrics(json.dumps(found), manifest(), "gs://lake/metrics.json")
-    judged = refuse_above(metrics, most, "gs://lake/metrics.json")
-    assert (judged.refusal is not None) is refused
-    assert judged.rows_to_load == (0 if refused else read - rejected)
-    assert judged.rows == metrics.rows
-    assert judged.refusal is not None or judged == metrics
+    """Files with these rows accepted and rejected; then one count, of a file or the total, is off by one."""
+    sources = [
+        replace(FILES[0], uri=f"gs://landing/price_quote/{number}.csv") for number in range(len(counts))
+    ]
+    entry = open_entry("price_quote", sources, "run", "1.0.0", "2025-11-21T01:26:03.000000Z")
+    claimed = settle(entry, "1.0.0", "archive", set(), None)
+    contract = parse_pipeline(json.dumps(pipeline_document()), "here")
+    total = tuple(map(sum, zip(*counts, strict=True)))
+    found = document() | rows_of(*total) | {"batch_id": entry.batch_id, "quality": [], "token_key": None}
+    loaded = found["files"][0]
+    found["files"] = [
+        loaded | rows_of(*rows) | {"uri": source.uri} for source, rows in zip(sources, counts, strict=True)
+    ]
+    assert check_metrics(json.dumps(found), claimed, contract, "x").rows == Rows(sum(total), *total)
+    spoilt = [found, *found["files"]][place % (len(counts) + 1)]
+    spoilt[count] += lost
+    with pytest.raises(TerminalError, match="expected rows read"):
+        check_metrics(json.dumps(found), claimed, contract, "x")
+    # Made to add up again in its own place, it is still not the sum over the files.
+    other = "rows_accepted" if count == "rows_read" else "rows_read"
+    spoilt[other] += lost
+    with pytest.raises(TerminalError, match=r"expected (totals as the sum over the files|rows read)"):
+        check_metrics(json.dumps(found), claimed, contract, "x")
 
 
-def test_a_refusal_rejects_every_file_and_says_what_to_do() -> None:
-    metrics = check_metrics(json.dumps(document()), manifest(), "gs://lake/metrics.json")
-    judged = refuse_above(metrics, 0.25, "gs://lake/x/metrics.json")
-    assert judged.refusal is not None
-    for part in ("gs://lake/x/metrics.json", "at most 0.25", "found 2 of 5", "drop them again"):
-        assert part in judged.refusal
-    good, bad = judged.files
-    assert (good.state, good.reason, good.rows) == ("rejected", "too_many_rejected_rows", Rows(5, 3, 2))
-    assert good.detail == (
-        "2 of 5 rows of the batch were rejected, of this file 2 of 5; the contract allows a share of 0.25."
-    )
-    assert bad == metrics.files[1]
+def rows_of(accepted: int, rejected: int) -> dict[str, int]:
+    return {"rows_read": accepted + rejected, "rows_accepted": accepted, "rows_rejected": rejected}

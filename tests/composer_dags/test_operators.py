@@ -11,12 +11,20 @@ from google.api_core.exceptions import BadRequest
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import bigquery
 
-from landfall_dags.load import load_configuration
+from landfall_dags.identity import SourceFile
+from landfall_dags.journal import entry_text, manifest_text, open_entry, settle
+from landfall_dags.load import call_configuration, load_configuration
 from tests.composer_dags.parts import Part
+from tests.composer_dags.worlds import MemoryWorld
 
 CONNECTION = (
     '{"conn_type": "google_cloud_platform", "extra": {"is_anonymous": true, "project": "landfall-test"}}'
 )
+
+
+FILE = SourceFile("gs://landing/d/a.csv", 7, 10, "AAAAAA==", None, "2025-11-21T01:26:02.123456Z")
+ENTRY = open_entry("d", [FILE], "run-1", "1.0.0", "2025-11-21T01:26:03.000500Z")
+MANIFEST = settle(ENTRY, "1.0.0", "archive", set(), None)
 
 
 @pytest.fixture(scope="module")
@@ -50,21 +58,22 @@ def table(client: bigquery.Client, request: pytest.FixtureRequest) -> Iterator[s
     client.delete_table(f"landfall-test.{name}")
 
 
-def write_parquet(part: Part, ids: list[str | None]) -> str:
+def write_parquet(part: Part, ids: list[str | None], more: dict[str, Any] | None = None) -> str:
     folder = part.buckets / "lake" / "batch" / "accepted"
     folder.mkdir(parents=True, exist_ok=True)
     columns = {"id": pa.array(ids, pa.string()), "quantity": pa.array(range(len(ids)), pa.int64())}
-    pq.write_table(pa.table(columns), folder / "part-0.parquet")
+    pq.write_table(pa.table(columns | (more or {})), folder / "part-0.parquet")
     return "gs://lake/batch/accepted/*.parquet"
 
 
-def load(table: str, uris: str, rows: int) -> str | None:
+def load(table: str, uris: str, rows: int, new_columns: str = "") -> str | None:
     from landfall_dags.operators import LoadBatchOperator
 
     operator = LoadBatchOperator(
         task_id="load_raw",
         job_id=f"load_{table.replace('.', '_')}",
         rows=str(rows),
+        new_columns=new_columns,
         configuration=load_configuration("landfall-test", table, uris, {"landfall_dataset": "d"}),
         project_id="landfall-test",
         location="us-central1",
@@ -116,6 +125,64 @@ def test_a_load_that_brings_another_count_fails_for_good(
     uris = write_parquet(bigquery_part, ["a", "b"])
     with pytest.raises(AirflowFailException, match="to bring 5 rows, found 2"):
         load(table, uris, 5)
+
+
+@pytest.mark.usefixtures("connected")
+def test_new_columns_are_added_to_raw_once_and_are_null_where_a_file_lacks_them(
+    client: bigquery.Client, bigquery_part: Part, table: str
+) -> None:
+    uris = write_parquet(bigquery_part, ["a"], {"colour": pa.array(["red"])})
+    for _ in range(2):
+        load(table, uris, 1, "colour")
+    fields = client.get_table(f"landfall-test.{table}").schema
+    assert [(field.name, field.mode) for field in fields] == [
+        ("id", "REQUIRED"),
+        ("quantity", "NULLABLE"),
+        ("colour", "NULLABLE"),
+    ]
+    rows = client.query_and_wait(f"SELECT id, colour FROM {table}")
+    assert [tuple(row.values()) for row in rows] == [("a", "red")]
+
+
+class CalledError(Exception):
+    """Stands for BigQuery: carries the configuration of the job that it was given."""
+
+
+def call(replaces: str, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    from airflow.providers.google.cloud.operators.bigquery import BigQueryInsertJobOperator
+
+    from landfall_dags import operators
+
+    def give(operator: Any, context: Any) -> None:
+        raise CalledError(operator.configuration["query"])
+
+    memory = MemoryWorld()
+    memory.put("gs://lake/d/b/manifest.json", manifest_text(MANIFEST).encode())
+    memory.put("gs://lake/journal/d/open.json", entry_text(ENTRY).encode())
+    monkeypatch.setattr(BigQueryInsertJobOperator, "execute", give)
+    monkeypatch.setattr(operators.store, "connect", lambda: memory.store)
+    operator = operators.CallTrustedOperator(
+        task_id="call_trusted",
+        replaces=replaces,
+        replay_procedure="ops.sp_replay_d",
+        manifest_uri="gs://lake/d/b/manifest.json",
+        configuration=call_configuration("ops.sp_trusted_d", "b", "2025-11-21", "3", {}),
+    )
+    with pytest.raises(CalledError) as raised:
+        operator.execute({})
+    query: dict[str, Any] = raised.value.args[0]
+    return query
+
+
+def test_only_a_batch_that_replaces_rows_calls_the_procedure_of_replays(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert call("False", monkeypatch)["query"].startswith("CALL ops.sp_trusted_d(")
+    replay = call("True", monkeypatch)
+    assert replay["query"].startswith("CALL ops.sp_replay_d(")
+    assert replay["queryParameters"][-1]["parameterValue"] == {
+        "arrayValues": [{"value": "gs://landing/d/a.csv#7"}]
+    }
 
 
 class Dataproc:

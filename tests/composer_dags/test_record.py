@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,14 +15,17 @@ from landfall_dags import claim
 from landfall_dags.claim import Places
 from landfall_dags.cost import Cost
 from landfall_dags.errors import TerminalError
-from landfall_dags.identity import split_uri
+from landfall_dags.identity import SourceFile, split_uri
 from landfall_dags.journal import Manifest
 from landfall_dags.ledger import Run, Step, failed_row, steps_of
-from landfall_dags.metrics import FileResult, Metrics, Rows, refuse_above
+from landfall_dags.metrics import FileResult, Metrics, Rows
 from landfall_dags.pipeline import Pipeline
-from landfall_dags.record import record_end, record_superseded
+from landfall_dags.quality import RuleResult
+from landfall_dags.record import record_end, record_superseded, set_aside
+from landfall_dags.refusal import refuse
+from landfall_dags.replay import parse_replay
 from landfall_dags.store import Store
-from landfall_dags.warehouse import ROWS_A_MERGE, Warehouse
+from landfall_dags.warehouse import BYTES_A_MERGE, ROWS_A_MERGE, Warehouse, parts
 from tests.composer_dags.memory_store import Interrupted, PowerCutError
 from tests.composer_dags.parts import ROOT, Part
 from tests.composer_dags.worlds import MemoryWorld
@@ -86,9 +89,27 @@ def claimed(world: MemoryWorld, pipeline: Pipeline, *names: str) -> Manifest:
     for name in names:
         world.put(f"gs://landing/price_quote/{name}", name.encode())
     places = Places("landing", "archive", "lake")
-    manifest = claim.claim(world.store, places, pipeline, "run-1", lambda: AT, lambda _: None)
+    manifest = claim.claim(
+        world.store,
+        places,
+        pipeline,
+        None,
+        lambda: claim.propose(world.store, places, pipeline, "run-1", AT),
+        lambda _: None,
+    )
     assert manifest is not None
     return manifest
+
+
+COLUMNS = (("weight", "colour"), ("Weight (kg)",))
+RULES = (
+    RuleResult(
+        "some_rows", "rowCount", (), "fail", "mustBeBetween", (1.0, 100.0), "rows", 9.0, 9, passed=True
+    ),
+    RuleResult(
+        "filled", "nullValues", ("cost", "day"), "warn", "mustBe", (0.0,), "percent", 11.5, 9, passed=False
+    ),
+)
 
 
 def metrics_of(manifest: Manifest) -> Metrics:
@@ -96,16 +117,22 @@ def metrics_of(manifest: Manifest) -> Metrics:
     files = tuple(
         FileResult(file.source.uri, file.source.generation, "rejected", "not_text", "Byte 3.", Rows(0, 0, 0))
         if "/bad" in file.source.uri
-        else FileResult(file.source.uri, file.source.generation, "loaded", None, None, Rows(10, 9, 1))
+        else FileResult(
+            file.source.uri, file.source.generation, "loaded", None, None, Rows(10, 9, 1), *COLUMNS
+        )
         for file in manifest.files
     )
     good = sum(file.state == "loaded" for file in files)
-    return Metrics(Rows(10 * good, 9 * good, good), files)
+    return Metrics(Rows(10 * good, 9 * good, good), files, RULES, ("Weight__kg_",))
 
 
 def record(store: Store, client: bigquery.Client, manifest: Manifest, most: float = 1.0) -> None:
-    metrics = refuse_above(metrics_of(manifest), most, "gs://lake/metrics.json")
+    metrics = refuse(metrics_of(manifest), most, "gs://lake/metrics.json")
     record_end(store, Warehouse(client), "rejected", "lake", manifest, metrics, 9, RUN)
+
+
+def _lists(rule: RuleResult) -> dict[str, list[Any]]:
+    return {"columns": list(rule.columns), "threshold": list(rule.threshold)}
 
 
 def test_the_ledger_says_what_became_of_a_batch_and_of_every_file(
@@ -116,10 +143,12 @@ def test_the_ledger_says_what_became_of_a_batch_and_of_every_file(
 ) -> None:
     manifest = claimed(world, pipeline, "a.csv", "bad ä.csv")
     gone = replace(manifest.files[0].source, uri="gs://landing/price_quote/gone.csv")
-    manifest = replace(manifest, superseded=(gone,))
+    entry = replace(manifest.entry, replay="ab" * 16)
+    key = "projects/p/secrets/s/versions/3"
+    manifest = replace(manifest, entry=entry, superseded=(gone,), token_key=key)
     record(world.store, client, manifest)
     (batch,) = ledger("batches")
-    steps = batch.pop("steps")
+    steps, quality = batch.pop("steps"), batch.pop("quality")
     assert batch == {
         "dataset": "price_quote",
         "batch_id": manifest.entry.batch_id,
@@ -140,7 +169,11 @@ def test_the_ledger_says_what_became_of_a_batch_and_of_every_file(
         "cluster_name": "lf-price-quote-0",
         "vcpu_seconds": 240.0,
         "estimated_cost_usd": 0.0029,
+        "new_columns": ["Weight__kg_"],
+        "token_key": key,
+        "replay": "ab" * 16,
     }
+    assert quality == [{**asdict(rule), **_lists(rule)} for rule in RULES]
     assert [(step["task"], step["seconds"], step["started_at"]) for step in steps] == [
         ("claim_batch", 2.5, datetime(2025, 11, 21, 1, 26, 2, tzinfo=UTC)),
         ("delete_cluster", 1.0, None),
@@ -151,6 +184,12 @@ def test_the_ledger_says_what_became_of_a_batch_and_of_every_file(
         "bad ä.csv": ("rejected", "not_text", 0),
         "gone.csv": ("superseded", "superseded", 0),
     }
+    assert (files["a.csv"]["missing_columns"], files["a.csv"]["unknown_columns"]) == (
+        ["weight", "colour"],
+        ["Weight (kg)"],
+    )
+    for name in ("bad ä.csv", "gone.csv"):
+        assert (files[name]["missing_columns"], files[name]["unknown_columns"]) == ([], [])
     assert world.content(files["bad ä.csv"]["rejected_uri"]) == "bad ä.csv".encode()
     assert files["a.csv"]["rejected_uri"] is None
     assert files["gone.csv"]["archive_uri"] is None
@@ -168,6 +207,67 @@ def test_a_rejected_file_lies_beside_its_error_report(
     assert (report["uri"], report["reason"]) == ("gs://landing/price_quote/bad.csv", "not_text")
     assert (report["generation"], report["archive_uri"]) == (manifest.files[0].source.generation, archive_uri)
     assert "drop it again" in report["what_to_do"]
+
+
+def test_a_replay_that_is_rejected_says_why_beside_the_first_report(
+    world: MemoryWorld, client: bigquery.Client, pipeline: Pipeline, ledger: Any
+) -> None:
+    manifest = claimed(world, pipeline, "bad.csv")
+    record(world.store, client, manifest)
+    entry = replace(manifest.entry, batch_id="ef" * 16, replay=manifest.entry.batch_id)
+    metrics = metrics_of(manifest)
+    (first,) = metrics.files
+    metrics = replace(metrics, files=(replace(first, reason="header_mismatch", detail="No id."),))
+    uris = set_aside(world.store, "rejected", replace(manifest, entry=entry), metrics)
+    (copy,) = uris.values()
+    reports = {uri: json.loads(world.content(uri)) for uri in world.uris("rejected") if uri != copy}
+    assert {uri: (report["batch_id"], report["reason"]) for uri, report in reports.items()} == {
+        f"{copy}.error.json": (manifest.entry.batch_id, "not_text"),
+        f"{copy}.{'ef' * 16}.error.json": ("ef" * 16, "header_mismatch"),
+    }
+
+
+@pytest.mark.parametrize("count", [0, 1, ROWS_A_MERGE, ROWS_A_MERGE + 1])
+def test_rows_travel_in_parts_that_a_request_has_room_for(count: int) -> None:
+    wide = {"unknown_columns": ["x" * 300] * 1000}
+    rows = [{"row": row} | (wide if row % 7 == 0 else {}) for row in range(count)]
+    made = list(parts(rows))
+    assert [row for part in made for row in part] == rows
+    for part in made:
+        assert 1 <= len(part) <= ROWS_A_MERGE
+        assert len(json.dumps(part)) < 1.01 * BYTES_A_MERGE
+
+
+def test_a_row_that_is_too_wide_travels_alone() -> None:
+    wide = {"unknown_columns": ["x" * BYTES_A_MERGE]}
+    assert [len(part) for part in parts([{"row": 1}, {"row": 2}, wide, {"row": 3}])] == [2, 1, 1]
+
+
+def test_a_broken_rule_is_in_the_ledger_in_the_files_and_in_their_reports(
+    world: MemoryWorld,
+    client: bigquery.Client,
+    pipeline: Pipeline,
+    ledger: Callable[[str], list[dict[str, Any]]],
+) -> None:
+    manifest = claimed(world, pipeline, "a.csv")
+    broken = replace(RULES[0], found=0.5, passed=False)
+    metrics = refuse(replace(metrics_of(manifest), quality=(broken, RULES[1])), 1.0, "gs://lake/metrics.json")
+    record_end(world.store, Warehouse(client), "rejected", "lake", manifest, metrics, 0, RUN)
+    sentence = (
+        "rule some_rows: expected rowCount mustBeBetween 1 and 100 rows, found 0.5 rows in 9 accepted rows"
+    )
+    (batch,) = ledger("batches")
+    assert (batch["state"], batch["rows_merged"]) == ("rejected", 0)
+    assert sentence in batch["detail"]
+    assert {rule["rule"]: (rule["severity"], rule["passed"]) for rule in batch["quality"]} == {
+        "some_rows": ("fail", False),
+        "filled": ("warn", False),
+    }
+    (file,) = ledger("files")
+    assert (file["state"], file["reason"], file["detail"]) == ("rejected", "quality_failed", f"{sentence}.")
+    report = json.loads(world.content(f"{file['rejected_uri']}.error.json"))
+    assert report["detail"] == f"{sentence}."
+    assert "by the rule that `detail` names" in report["what_to_do"]
 
 
 def test_a_refused_batch_is_closed_with_all_its_files_in_the_rejected_bucket(
@@ -231,11 +331,13 @@ def test_a_failure_is_recorded_replaced_by_success_and_never_hides_one(
     Warehouse(client).merge_batch(failed)
     (row,) = ledger("batches")
     assert (row["state"], row["detail"]) == ("failed", "csv_to_parquet: Job failed; load_raw: see its log")
-    assert (row["files"], row["rows_read"]) == (1, None)
+    assert (row["files"], row["rows_read"], row["quality"], row["new_columns"]) == (1, None, [], [])
     record(world.store, client, manifest)
     Warehouse(client).merge_batch(failed)
     (row,) = ledger("batches")
     assert (row["state"], row["detail"], row["rows_merged"]) == ("succeeded", None, 9)
+    assert [rule["rule"] for rule in row["quality"]] == ["some_rows", "filled"]
+    assert row["new_columns"] == ["Weight__kg_"]
 
 
 def test_a_batch_of_many_files_is_written_in_parts(
@@ -255,7 +357,37 @@ def test_a_batch_of_many_files_is_written_in_parts(
     assert len(ledger("files")) == ROWS_A_MERGE + 1
     (row,) = ledger("batches")
     assert (row["state"], row["files"], row["files_superseded"]) == ("succeeded", 0, ROWS_A_MERGE + 1)
+    assert (row["quality"], row["new_columns"], row["token_key"], row["replay"]) == ([], [], None, None)
     assert row["detail"] == "Every file was overwritten or deleted before it could be archived."
+
+
+def test_a_replay_finds_its_files_in_the_ledger_as_they_first_came(
+    world: MemoryWorld,
+    client: bigquery.Client,
+    pipeline: Pipeline,
+    ledger: Callable[[str], list[dict[str, Any]]],
+) -> None:
+    manifest = claimed(world, pipeline, "a.csv", "bad.csv")
+    gone = replace(manifest.files[0].source, uri="gs://landing/price_quote/gone.csv")
+    record(world.store, client, replace(manifest, superseded=(gone,)))
+    again = replace(
+        manifest, entry=replace(manifest.entry, batch_id="ef" * 16, claimed_at="2025-11-22T00:00:00Z")
+    )
+    record(world.store, client, again)
+    sources = {file.source for file in manifest.files}
+
+    def found(asked: str, dataset: str = "price_quote") -> set[SourceFile]:
+        replay = parse_replay({"replay": asked})
+        assert replay is not None
+        files = Warehouse(client).archived_files(dataset, replay)
+        assert len(files) == len(set(files))
+        return set(files)
+
+    assert found(manifest.entry.batch_id) == found("ef" * 16) == sources
+    for source in sources:
+        assert found(source.identity) == {source}
+    assert found(gone.identity) == found("00" * 16) == set()
+    assert found(manifest.entry.batch_id, "comp_boss") == set()
 
 
 def test_steps_are_what_airflow_and_the_tasks_say() -> None:

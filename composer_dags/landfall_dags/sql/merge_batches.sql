@@ -30,7 +30,26 @@ USING (
         CAST(JSON_VALUE(p, '$.seconds') AS FLOAT64) AS seconds,
         JSON_VALUE(p, '$.state') AS state
       FROM UNNEST(JSON_QUERY_ARRAY(r, '$.steps')) AS p
-    ) AS steps
+    ) AS steps,
+    JSON_VALUE(r, '$.replay') AS replay,
+    JSON_VALUE(r, '$.token_key') AS token_key,
+    ARRAY(SELECT JSON_VALUE(c) FROM UNNEST(JSON_QUERY_ARRAY(r, '$.new_columns')) AS c) AS new_columns,
+    ARRAY(
+      SELECT AS STRUCT
+        JSON_VALUE(q, '$.rule') AS rule,
+        JSON_VALUE(q, '$.metric') AS metric,
+        ARRAY(SELECT JSON_VALUE(c) FROM UNNEST(JSON_QUERY_ARRAY(q, '$.columns')) AS c) AS columns,
+        JSON_VALUE(q, '$.severity') AS severity,
+        CAST(JSON_VALUE(q, '$.found') AS FLOAT64) AS found,
+        CAST(JSON_VALUE(q, '$.total') AS INT64) AS total,
+        JSON_VALUE(q, '$.operator') AS operator,
+        ARRAY(
+          SELECT CAST(JSON_VALUE(v) AS FLOAT64) FROM UNNEST(JSON_QUERY_ARRAY(q, '$.threshold')) AS v
+        ) AS threshold,
+        JSON_VALUE(q, '$.unit') AS unit,
+        CAST(JSON_VALUE(q, '$.passed') AS BOOL) AS passed
+      FROM UNNEST(JSON_QUERY_ARRAY(r, '$.quality')) AS q
+    ) AS quality
   FROM UNNEST(JSON_QUERY_ARRAY(@rows)) AS r
 ) AS s
 ON t.claimed_at = @claimed_at
@@ -53,7 +72,11 @@ WHEN MATCHED AND NOT (t.state != 'failed' AND s.state = 'failed') THEN UPDATE SE
   cluster_name = s.cluster_name,
   vcpu_seconds = s.vcpu_seconds,
   estimated_cost_usd = s.estimated_cost_usd,
-  steps = s.steps
+  steps = s.steps,
+  replay = s.replay,
+  token_key = s.token_key,
+  new_columns = s.new_columns,
+  quality = s.quality
 WHEN NOT MATCHED THEN INSERT (
   dataset,
   batch_id,
@@ -74,7 +97,11 @@ WHEN NOT MATCHED THEN INSERT (
   cluster_name,
   vcpu_seconds,
   estimated_cost_usd,
-  steps
+  steps,
+  replay,
+  token_key,
+  new_columns,
+  quality
 ) VALUES (
   s.dataset,
   s.batch_id,
@@ -95,5 +122,9 @@ WHEN NOT MATCHED THEN INSERT (
   s.cluster_name,
   s.vcpu_seconds,
   s.estimated_cost_usd,
-  s.steps
+  s.steps,
+  s.replay,
+  s.token_key,
+  s.new_columns,
+  s.quality
 );

@@ -20,7 +20,9 @@ USING (
     CAST(JSON_VALUE(r, '$.rows_accepted') AS INT64) AS rows_accepted,
     CAST(JSON_VALUE(r, '$.rows_rejected') AS INT64) AS rows_rejected,
     CAST(JSON_VALUE(r, '$.claimed_at') AS TIMESTAMP) AS claimed_at,
-    CAST(JSON_VALUE(r, '$.recorded_at') AS TIMESTAMP) AS recorded_at
+    CAST(JSON_VALUE(r, '$.recorded_at') AS TIMESTAMP) AS recorded_at,
+    ARRAY(SELECT JSON_VALUE(c) FROM UNNEST(JSON_QUERY_ARRAY(r, '$.missing_columns')) AS c) AS missing_columns,
+    ARRAY(SELECT JSON_VALUE(c) FROM UNNEST(JSON_QUERY_ARRAY(r, '$.unknown_columns')) AS c) AS unknown_columns
   FROM UNNEST(JSON_QUERY_ARRAY(@rows)) AS r
 ) AS s
 ON t.claimed_at = @claimed_at
@@ -41,7 +43,9 @@ WHEN MATCHED THEN UPDATE SET
   rows_read = s.rows_read,
   rows_accepted = s.rows_accepted,
   rows_rejected = s.rows_rejected,
-  recorded_at = s.recorded_at
+  recorded_at = s.recorded_at,
+  missing_columns = s.missing_columns,
+  unknown_columns = s.unknown_columns
 WHEN NOT MATCHED THEN INSERT (
   dataset,
   batch_id,
@@ -60,7 +64,9 @@ WHEN NOT MATCHED THEN INSERT (
   rows_accepted,
   rows_rejected,
   claimed_at,
-  recorded_at
+  recorded_at,
+  missing_columns,
+  unknown_columns
 ) VALUES (
   s.dataset,
   s.batch_id,
@@ -79,5 +85,7 @@ WHEN NOT MATCHED THEN INSERT (
   s.rows_accepted,
   s.rows_rejected,
   s.claimed_at,
-  s.recorded_at
+  s.recorded_at,
+  s.missing_columns,
+  s.unknown_columns
 );
