@@ -80,5 +80,18 @@ class Writer:
         if self._file is None:
             self._sink = storage.open_output(self.uri)
             # Without Arrow's own schema a reader sees strings, not the dictionaries that lineage comes in.
-            self._file = pq.ParquetWriter(self._sink, table.schema, compression="zstd", store_schema=False)
+            self._file = pq.ParquetWriter(
+                self._sink,
+                table.schema,
+                compression="zstd",
+                use_dictionary=[column.name for column in table.schema if _repeats(column)],
+                # Nobody looks for a few rows in these files: they are loaded whole.
+                write_statistics=False,
+                store_schema=False,
+            )
         self._file.write_table(table, row_group_size=table.num_rows)
+
+
+def _repeats(column: pa.Field) -> bool:
+    """Tell whether a column's values may come again: a dictionary of what does not is built for nothing."""
+    return not (pa.types.is_decimal(column.type) or column.name.endswith("source_row"))

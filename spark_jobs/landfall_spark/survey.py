@@ -23,6 +23,7 @@ RANGE_BYTES = 64 * 1024 * 1024
 _PEEK_BYTES = 64 * 1024
 # Peeks are one request each: the time is the network's, not the driver's.
 _PARALLEL_READS = 16
+_LINE_FEED, _RETURN = b"\n\r"
 
 Read = Callable[[int, int | None], Iterable[bytes]]
 
@@ -136,6 +137,19 @@ class _Walk:
         """Walk on; return where in the chunk the first record begins, if it is the first one known."""
         if self._lead == self._quote and not self._may_close(chunk):
             return None
+        first, last = chunk.find(b"\n") + 1, chunk.rfind(b"\n") + 1
+        if first == last or not self._is_plain(chunk):
+            return self._scan(chunk)
+        found = self._scan(chunk[:first])
+        if self._lead:
+            later = self._scan(chunk[first:])
+            return found if found is not None or later is None else first + later
+        # Between two line ends, without a quote or an escape, lines are records: counting them is enough.
+        self._rows += _count_lines(chunk[first:last])
+        self._scan(chunk[last:])
+        return found
+
+    def _scan(self, chunk: bytes) -> int | None:
         marks = scan(self._lead + chunk, self._dialect)
         before, self._lead = len(self._lead), marks.rest
         self._rows += int(np.count_nonzero(Lines.of(marks).lengths))
@@ -143,8 +157,23 @@ class _Walk:
             return None
         return int(marks.ends[marks.lines[0]]) + 1 - before
 
+    def _is_plain(self, chunk: bytes) -> bool:
+        escape = self._dialect.escape
+        return self._quote not in chunk and (escape is None or escape not in chunk)
+
     def _may_close(self, chunk: bytes) -> bool:
         return self._dialect.quote in chunk or chunk[-1:] == bytes([self._dialect.escape or 0])
+
+
+def _count_lines(text: bytes) -> int:
+    """Count the lines of `text`, which ends with a line end, but for empty ones."""
+    codes = np.frombuffer(text, np.uint8)
+    ends = codes == _LINE_FEED
+    empty = int(ends[0]) + np.count_nonzero(ends[1:] & ends[:-1])
+    if b"\r" in text:
+        returns = codes == _RETURN
+        empty += int(text.startswith(b"\r\n")) + np.count_nonzero(ends[2:] & returns[1:-1] & ends[:-2])
+    return int(np.count_nonzero(ends) - empty)
 
 
 def compose(file: int, readable: Readable, cuts: Sequence[int], surveys: Sequence[Survey]) -> list[Split]:

@@ -71,6 +71,27 @@ def test_splits_hold_the_records_of_the_whole(
     assert places[::2] == places[1::2], "splits have no gap"
 
 
+LINES = st.sampled_from(
+    [b"", b"\r", b"\r\r", b"a,b", b"a,b\r", b" ", b'"a\n",b', b"a\\", b"\\\\", b'"', b'a"']
+)
+
+
+@settings(max_examples=1500, deadline=None)
+@given(
+    lines=st.lists(LINES, max_size=24),
+    end=st.sampled_from([b"", b"\n"]),
+    escape=st.sampled_from([None, "\\"]),
+    size=st.integers(20, 60),
+    chunk=st.integers(3, 40),
+)
+def test_lines_that_are_counted_unread_are_counted_right(
+    lines: list[bytes], end: bytes, escape: str | None, size: int, chunk: int
+) -> None:
+    content = b"\n".join(lines) + end
+    _, found = divide(content, 0, size, chunk, escape=escape)
+    assert found == parse(content, ",", '"', escape, 2, NOBODY)
+
+
 def test_a_file_is_cut_at_every_line_end() -> None:
     content = b'a,b\n"c\n\nd",e\n\n"f"g,h\ni"j,k\r\nl,"m""\n"\nn,o'
     for place in range(1, len(content)):
