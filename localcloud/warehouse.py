@@ -1,17 +1,20 @@
-"""The warehouse as Terraform would define it, made from the rendered files: datasets, tables, procedures."""
+"""The warehouse as Terraform would define it, from rendered files: datasets, tables, views, procedures."""
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from google.api_core.exceptions import BadRequest
+from google.api_core.exceptions import BadRequest, NotFound
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import bigquery
 from google.cloud.bigquery.retry import DEFAULT_RETRY
 
 DATASETS = ("raw", "trusted", "ops")
+
+#: A view over the tables of the datasets, each of which is named so with the dataset's name behind it.
+REJECTED_ROWS = "ops.rejected_rows"
 
 #: Seconds for one request, retries included: a local server answers at once or is broken.
 PATIENCE = 60.0
@@ -40,9 +43,10 @@ class TableDefinition:
 
 @dataclass(frozen=True)
 class Warehouse:
-    """Everything the rendered files define: tables, and procedures as (path, SQL) pairs."""
+    """Everything the rendered files define: tables, and views and procedures as (path, SQL) pairs."""
 
     tables: tuple[TableDefinition, ...]
+    views: tuple[tuple[Path, str], ...]
     procedures: tuple[tuple[Path, str], ...]
 
 
@@ -56,46 +60,51 @@ def connect(endpoint: str, project: str, location: str) -> bigquery.Client:
     )
 
 
-def read(rendered: Path) -> Warehouse:
-    """Read the definitions below ``rendered`` (the ``bigquery/`` folder).
+def read(datasets: Path, ops: Path) -> Warehouse:
+    """Read the definitions in two folders.
 
-    ``datasets/<dataset>/`` gives the raw and trusted table and the procedures, ``ops/`` the ledger tables.
+    ``datasets/<dataset>/`` gives the raw and trusted table, that of rejected rows, a view and the procedures,
+    ``datasets`` itself the view over all, ``ops`` the ledger tables and the schema of rejected rows.
     Raises ``WarehouseError`` with the path of what is absent or no JSON.
     """
-    folders = sorted(path.parent for path in rendered.glob("datasets/*/pipeline.json"))
+    folders = sorted(path.parent for path in datasets.glob("*/pipeline.json"))
     if not folders:
-        raise WarehouseError(f"expected {rendered}/datasets/*/pipeline.json, found none; run `make render`")
+        raise WarehouseError(f"expected {datasets}/*/pipeline.json, found none; run `make render`")
     tables = []
     for folder in folders:
         pipeline = _read_json(folder / "pipeline.json")
         tables += [_define(pipeline[layer], folder / f"{layer}.schema.json") for layer in ("raw", "trusted")]
-    for name, ledger in _read_json(rendered / "ops" / "tables.json").items():
-        tables.append(_define(ledger, rendered / "ops" / f"{name}.schema.json"))
-    paths = [folder / name for folder in folders for name in ("procedure.sql", "replay.sql")]
-    return Warehouse(tuple(tables), tuple((path, _read_text(path)) for path in paths))
+        tables.append(_define(pipeline["rejected"], ops / "rejected_rows.schema.json"))
+    for name, ledger in _read_json(ops / "tables.json").items():
+        tables.append(_define(ledger, ops / f"{name}.schema.json"))
+    views = [datasets / "rejected_rows.sql", *(folder / "live.sql" for folder in folders)]
+    procedures = [folder / name for folder in folders for name in ("procedure.sql", "replay.sql")]
+    return Warehouse(tuple(tables), _read_sql(views), _read_sql(procedures))
 
 
-def provision(client: bigquery.Client, rendered: Path, location: str) -> Warehouse:
+def provision(client: bigquery.Client, datasets: Path, ops: Path, location: str) -> Warehouse:
     """Make the warehouse what the rendered files say; running it again keeps every row.
 
     Tables that exist get their new columns, descriptions and filter requirement, and keep optional columns
     that came in with files (mode ``evolve``). Raises ``WarehouseError`` when a table was stored with columns
     that cannot become the rendered ones.
     """
-    warehouse = read(rendered)
+    warehouse = read(datasets, ops)
     for name in DATASETS:
         dataset = bigquery.Dataset(f"{client.project}.{name}")
         dataset.location = location
         client.create_dataset(dataset, exists_ok=True, retry=_RETRY, timeout=PATIENCE)
     for definition in warehouse.tables:
         _provision_table(client, definition)
-    for path, sql in warehouse.procedures:
-        try:
-            client.query(sql, retry=_RETRY, timeout=PATIENCE).result(retry=_RETRY, timeout=PATIENCE)
-        except BadRequest as error:
-            raise WarehouseError(
-                f"expected {path} to create its procedure, found: {_reason(error)}"
-            ) from error
+    _part_rejected_rows(client, warehouse)
+    for what, definitions in (("view", warehouse.views), ("procedure", warehouse.procedures)):
+        for path, sql in definitions:
+            try:
+                _run(client, sql)
+            except (BadRequest, NotFound) as error:
+                raise WarehouseError(
+                    f"expected {path} to create its {what}, found: {_reason(error)}; run `make render`"
+                ) from error
     return warehouse
 
 
@@ -113,6 +122,28 @@ def _provision_table(client: bigquery.Client, definition: TableDefinition) -> No
             f"expected table {definition.name} to take its rendered schema, found: {_reason(error)}; "
             "only new nullable columns can be added to stored rows: run `landfall reset` to start empty"
         ) from error
+
+
+def _part_rejected_rows(client: bigquery.Client, warehouse: Warehouse) -> None:
+    """Move the rows of a cloud whose rejected rows are still in one table into one for each dataset."""
+    try:
+        stored = client.get_table(REJECTED_ROWS, retry=_RETRY, timeout=PATIENCE)
+    except NotFound:
+        return
+    if stored.table_type != "TABLE":
+        return
+    own = next(table for table in warehouse.tables if table.name.startswith(REJECTED_ROWS))
+    columns = ", ".join(f"`{field.name}`" for field in stored.schema)
+    for row in _run(client, f"SELECT DISTINCT dataset FROM {REJECTED_ROWS}"):  # noqa: S608 a constant
+        name = f"{REJECTED_ROWS}_{row['dataset']}"
+        _provision_table(client, replace(own, name=name))
+        # An end in the middle leaves both tables: what was moved before is not moved again.
+        _run(
+            client,
+            f"INSERT INTO {name} ({columns}) SELECT {columns} FROM {REJECTED_ROWS} "  # noqa: S608 stored names
+            f"WHERE dataset = '{row['dataset']}' AND batch_id NOT IN (SELECT batch_id FROM {name})",
+        )
+    client.delete_table(REJECTED_ROWS, retry=_RETRY, timeout=PATIENCE)
 
 
 def merge_columns(
@@ -158,8 +189,17 @@ def _define(table: dict[str, Any], schema: Path) -> TableDefinition:
     )
 
 
-def _reason(error: BadRequest) -> str:
+def _run(client: bigquery.Client, sql: str) -> Iterable[bigquery.Row]:
+    job = client.query(sql, retry=_RETRY, timeout=PATIENCE)
+    return job.result(retry=_RETRY, timeout=PATIENCE)
+
+
+def _reason(error: BadRequest | NotFound) -> str:
     return str(error.errors[0]["message"]) if error.errors else str(error.message)
+
+
+def _read_sql(paths: Iterable[Path]) -> tuple[tuple[Path, str], ...]:
+    return tuple((path, _read_text(path)) for path in paths)
 
 
 def _read_json(path: Path) -> Any:

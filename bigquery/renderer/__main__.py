@@ -1,10 +1,11 @@
-"""Renders the files beside each contract, or with --check says which are out of step."""
+"""Renders what is made from the contracts, or with --check says which files are out of step."""
 
 import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from bigquery.renderer import rejected_sql
 from bigquery.renderer.problem import ContractError
 from bigquery.renderer.rendering import render
 
@@ -59,6 +60,7 @@ def _render(datasets: Path) -> tuple[dict[Path, str], list[str]]:
             refusals.append(error.told(_told(contract)))
         else:
             rendered |= {folder / name: text for name, text in files.items()}
+    rendered[datasets / rejected_sql.FILE] = rejected_sql.render(folder.name for folder in folders)
     return rendered, refusals
 
 

@@ -11,6 +11,10 @@ from bigquery.renderer.reserved_words import quoted
 # name of no contract's column does, and so do the aliases of tables; none is the name of a lineage column.
 BATCH = "DATE(_ingested_at) = _arrived_on AND _batch_id = _this_batch"
 
+# The identity of a file, from a row of raw, and from one of ops.files by its alias in the statements.
+IDENTITY = "CONCAT(_source_uri, '#', CAST(_source_generation AS STRING))"
+FILE_IDENTITY = "CONCAT(_file.source_uri, '#', CAST(_file.source_generation AS STRING))"
+
 
 def procedure(head: str, statements: Iterable[str]) -> str:
     """The text of a procedure: its head with the parameters, and the statements as its body."""
@@ -18,17 +22,20 @@ def procedure(head: str, statements: Iterable[str]) -> str:
     return f"{head}BEGIN\n{body}\nEND;\n"
 
 
-def declarations(dataset: Dataset, *counters: str) -> str:
-    """The variables of the guards and of the bounds, and INT64 `counters` besides."""
-    variables = {"_place": "STRING"} | dict.fromkeys(("_found_rows", "_incomplete_rows", *counters), "INT64")
+def declarations(dataset: Dataset, **more: str) -> str:
+    """The variables of the guards and of the bounds, and `more` with the type of each."""
+    variables = {"_place": "STRING", "_found_rows": "INT64", "_incomplete_rows": "INT64", **more}
     if dataset.partitioning:
         kind = dataset.column(dataset.partitioning.field).type
         variables |= {"_lowest": kind, "_highest": kind}
     return "\n".join(f"DECLARE {name} {kind};" for name, kind in variables.items())
 
 
-def count_guard(dataset: Dataset) -> str:
-    """Refuses a batch of which raw holds more or fewer rows than were accepted."""
+def count_guard(dataset: Dataset, *others: str) -> str:
+    """Refuses a batch of which raw holds more or fewer rows than were accepted.
+
+    `others` are guards of one expression each; a statement of their own would cost a script a second.
+    """
     return f"""\
 SET _place = CONCAT(
   'batch ', IFNULL(_this_batch, 'NULL'),
@@ -42,14 +49,19 @@ SET _found_rows = (
   FROM {dataset.raw_table}
   WHERE {BATCH}
 );
-SELECT IF(
+SELECT
+{listed([_COMPLETE, *others], "  ")};"""  # noqa: S608 - every name in it comes from a checked contract
+
+
+_COMPLETE = """\
+IF(
   _found_rows = _expected_rows,
   'complete',
   ERROR(CONCAT(
     _place, ': expected ', IFNULL(CAST(_expected_rows AS STRING), 'NULL'), ' rows, found ',
     CAST(_found_rows AS STRING), '; load the whole batch into raw once, then call again'
   ))
-) AS batch_rows;"""  # noqa: S608 - every name in it comes from a checked contract
+) AS batch_rows"""
 
 
 def required_guard(dataset: Dataset) -> str:

@@ -2,7 +2,12 @@
 
 import re
 
-from open_data_contract_standard.model import OpenDataContractStandard, SchemaObject, Team
+from open_data_contract_standard.model import (
+    OpenDataContractStandard,
+    SchemaObject,
+    ServiceLevelAgreementProperty,
+    Team,
+)
 
 from bigquery.renderer import (
     columns,
@@ -11,17 +16,17 @@ from bigquery.renderer import (
     file_format,
     layout,
     name_rules,
+    operation,
     protection,
     quality,
 )
-from bigquery.renderer.custom_properties import Found
-from bigquery.renderer.model import Compute, CsvFormat, Dataset, Retries
+from bigquery.renderer.model import CsvFormat, Dataset, Operation
 from bigquery.renderer.problem import ContractError, Problems
 
 _API_VERSION = re.compile(r"v3\.[0-2]\.[0-9]+")
 _VERSION = re.compile(r"(0|[1-9][0-9]*)(\.(0|[1-9][0-9]*)){2}")
-_DATASET_NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
-_FRESHNESS_UNITS = ("m", "h", "d")
+_DATASET_NAME = re.compile(r"[a-z][a-z0-9_]{0,62}(?<!_live)")  # raw.<dataset>_live is a view
+_SECONDS = {"m": 60, "h": 60 * 60, "d": 24 * 60 * 60}
 
 
 def read(text: str, folder: str) -> Dataset:
@@ -32,13 +37,12 @@ def read(text: str, folder: str) -> Dataset:
     problems = Problems()
     odcs = document.parse(text, problems)
     _check_head(odcs, folder, problems)
+    freshness = _freshness(odcs, problems)
     custom = custom_properties.read(odcs.customProperties, "the contract", "", problems)
     csv = file_format.read(odcs, folder, problems)
     table = _table(odcs, problems)
-    compute = _compute(custom.get("compute"), problems)
-    retries = _retries(custom.get("retries"), problems)
-    share = _share(custom.get("maxRejectedShare"), problems)
-    dataset = _dataset(odcs, table, csv, share, compute, retries, problems)
+    conduct = operation.read(custom, problems)
+    dataset = _dataset(odcs, table, csv, freshness, conduct, problems)
     if problems.found or dataset is None:
         raise ContractError(problems.found)
     return dataset
@@ -48,9 +52,8 @@ def _dataset(
     odcs: OpenDataContractStandard,
     table: SchemaObject,
     csv: CsvFormat,
-    max_rejected_share: float,
-    compute: Compute | None,
-    retries: Retries | None,
+    freshness: int,
+    conduct: Operation | None,
     problems: Problems,
 ) -> Dataset | None:
     path = "schema[0].properties"
@@ -67,13 +70,14 @@ def _dataset(
     partitioning = layout.read_partitioning(properties, by_name, path, problems)
     clustering = layout.read_clustering(custom.get("clustering"), properties, by_name, problems)
     measured = quality.read(table, by_name, problems)
-    if compute is None or retries is None:
+    if conduct is None:
         return None
     return Dataset(
         name=odcs.name or "",
         version=odcs.version or "",
         description=" ".join((table.description or "").split()),
         owner=_owner(odcs),
+        freshness_seconds=freshness,
         format=csv,
         mode=mode,
         columns=sound,
@@ -81,10 +85,8 @@ def _dataset(
         duplicate_keys=duplicate_keys,
         partitioning=partitioning,
         clustering=clustering,
-        max_rejected_share=max_rejected_share,
         quality=measured,
-        compute=compute,
-        retries=retries,
+        operation=conduct,
     )
 
 
@@ -105,14 +107,16 @@ def _check_head(odcs: OpenDataContractStandard, folder: str, problems: Problems)
         remedy = "rename the folder or the dataset: the folder's name is the dataset's"
         problems.add("name", f"{folder}, the name of the folder", odcs.name, remedy)
     elif not _DATASET_NAME.fullmatch(folder):
-        expected = "a lower-case letter, then lower-case letters, digits and underscores, at most 63"
+        expected = (
+            "lower-case letters, digits and underscores, at most 63, a letter first, not _live at the end"
+        )
         problems.add("name", expected, odcs.name, "rename the folder and the dataset")
     if not _owner(odcs):
         problems.add("team.name", "the team that owns the data", None, "write team: with its name")
-    _check_freshness(odcs, problems)
 
 
-def _check_freshness(odcs: OpenDataContractStandard, problems: Problems) -> None:
+def _freshness(odcs: OpenDataContractStandard, problems: Problems) -> int:
+    """The seconds that are promised, one at least; 0, and a problem noted, where no such promise is made."""
     agreed = [
         (index, entry)
         for index, entry in enumerate(odcs.slaProperties or [])
@@ -123,16 +127,18 @@ def _check_freshness(odcs: OpenDataContractStandard, problems: Problems) -> None
         problems.add(
             "slaProperties", expected, f"{len(agreed)} entries", "say how soon a file is readable in trusted"
         )
-    for index, entry in agreed:
-        number = (
-            isinstance(entry.value, int | float) and not isinstance(entry.value, bool) and entry.value > 0
-        )
-        if not number or entry.unit not in _FRESHNESS_UNITS:
-            expected = f"a number above 0 and a unit of {', '.join(_FRESHNESS_UNITS)}"
-            found = f"value {entry.value}, unit {entry.unit}"
-            problems.add(
-                f"slaProperties[{index}]", expected, found, "write value: 15 and unit: m, or as agreed"
-            )
+    return sum(_seconds(entry, f"slaProperties[{index}]", problems) for index, entry in agreed)
+
+
+def _seconds(entry: ServiceLevelAgreementProperty, path: str, problems: Problems) -> int:
+    value, unit = entry.value, entry.unit or ""
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not number or not 0 < float(value or 0) < float("inf") or unit not in _SECONDS:
+        expected = f"a number above 0 and a unit of {', '.join(_SECONDS)}"
+        found = f"value {value}, unit {entry.unit}"
+        problems.add(path, expected, found, "write value: 15 and unit: m, or as agreed")
+        return 0
+    return max(round(float(value or 0) * _SECONDS[unit]), 1)
 
 
 def _owner(odcs: OpenDataContractStandard) -> str:
@@ -153,43 +159,3 @@ def _table(odcs: OpenDataContractStandard, problems: Problems) -> SchemaObject:
     if not (table.description or "").strip():
         problems.add("schema[0].description", "a sentence", table.description, "say what the table holds")
     return table
-
-
-def _share(found: Found | None, problems: Problems) -> float:
-    if found is None:
-        return 1.0
-    value = found.value
-    if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value <= 1:
-        remedy = "write 0.1 for a tenth of the rows; without the property there is no limit"
-        problems.add(found.path, "a number from 0 to 1", value, remedy)
-        return 1.0
-    return float(value)
-
-
-def _machine_type(value: object) -> str | None:
-    sound = isinstance(value, str) and re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)+", value)
-    return None if sound else "a machine type of Compute Engine, such as e2-standard-4"
-
-
-def _compute(found: Found | None, problems: Problems) -> Compute | None:
-    checks = {
-        "machineType": _machine_type,
-        "primaryWorkers": custom_properties.whole_number(2),
-        "maxSecondaryWorkers": custom_properties.whole_number(0),
-        "bytesPerWorker": custom_properties.whole_number(1),
-    }
-    fields = custom_properties.record(found, "compute", checks, problems)
-    return Compute(*(fields[name] for name in checks)) if fields else None
-
-
-def _retries(found: Found | None, problems: Problems) -> Retries | None:
-    checks = {
-        "attempts": custom_properties.whole_number(1),
-        "delaySeconds": custom_properties.whole_number(0),
-        "maxDelaySeconds": custom_properties.whole_number(0),
-    }
-    fields = custom_properties.record(found, "retries", checks, problems)
-    if found and fields and fields["maxDelaySeconds"] < fields["delaySeconds"]:
-        expected = f"delaySeconds, {fields['delaySeconds']}, or more"
-        problems.add(f"{found.path}.maxDelaySeconds", expected, fields["maxDelaySeconds"], "raise it")
-    return Retries(*(fields[name] for name in checks)) if fields else None

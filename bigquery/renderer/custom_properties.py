@@ -14,6 +14,7 @@ RECOGNISED: Mapping[str, Mapping[str, str]] = {
     "the contract": {
         "compute": "the cluster of a batch",
         "retries": "how often a failed step is tried again",
+        "isolation": "what becomes of a batch that makes run after run fail",
         "maxRejectedShare": "the share of rejected rows above which a batch is refused",
     },
     "the landing server": {

@@ -136,17 +136,41 @@ class Retries:
 
 
 @dataclass(frozen=True)
+class Isolation:
+    """How many runs a batch may make fail before it is divided, and the seconds that the dataset pauses after
+    a failed one, doubling up to the maximum."""
+
+    runs: int
+    pause_seconds: int
+    max_pause_seconds: int
+
+
+@dataclass(frozen=True)
+class Operation:
+    """How the batches of a dataset are run.
+
+    One of which more than `max_rejected_share` (0 to 1) of the rows are rejected is refused.
+    """
+
+    max_rejected_share: float
+    compute: Compute
+    retries: Retries
+    isolation: Isolation
+
+
+@dataclass(frozen=True)
 class Dataset:
     """All that the rendered files say about a dataset.
 
-    `key` names columns, in order. `duplicate_keys` says what becomes of a key that a file holds more than
-    once. A batch of which more than `max_rejected_share` (0 to 1) of the rows are rejected is refused.
+    `freshness_seconds` are promised from the landing of a file until it is readable in trusted. `key` names
+    columns, in order. `duplicate_keys` says what becomes of a key that a file holds more than once.
     """
 
     name: str
     version: str
     description: str
     owner: str
+    freshness_seconds: int
     format: CsvFormat
     mode: str
     columns: tuple[Column, ...]
@@ -154,18 +178,24 @@ class Dataset:
     duplicate_keys: str
     partitioning: Partitioning | None
     clustering: tuple[str, ...]
-    max_rejected_share: float
     quality: tuple[QualityRule, ...]
-    compute: Compute
-    retries: Retries
+    operation: Operation
 
     @property
     def raw_table(self) -> str:
         return f"raw.{self.name}"
 
     @property
+    def live_view(self) -> str:
+        return f"raw.{self.name}_live"
+
+    @property
     def trusted_table(self) -> str:
         return f"trusted.{self.name}"
+
+    @property
+    def rejected_table(self) -> str:
+        return f"ops.rejected_rows_{self.name}"
 
     @property
     def procedure(self) -> str:

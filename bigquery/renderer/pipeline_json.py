@@ -15,12 +15,14 @@ def render(dataset: Dataset) -> str:
 
 
 def _document(dataset: Dataset) -> dict[str, Any]:
+    operation = dataset.operation
     return {
         "version": VERSION,
         "dataset": dataset.name,
         "contract_version": dataset.version,
         "description": dataset.description,
         "owner": dataset.owner,
+        "freshness_seconds": dataset.freshness_seconds,
         "format": _format(dataset),
         "mode": dataset.mode,
         "columns": [_column(column) for column in dataset.columns],
@@ -38,12 +40,19 @@ def _document(dataset: Dataset) -> dict[str, Any]:
             "partitioning": _partitioning(dataset),
             "clustering": list(dataset.clustering),
         },
+        "rejected": {
+            "table": dataset.rejected_table,
+            "description": f"Rows that break the contract, with the reasons: {dataset.description}",
+            "partitioning": {"field": "ingested_at", "type": "DAY", "require_filter": False},
+            "clustering": ["batch_id"],
+        },
         "procedure": dataset.procedure,
         "replay_procedure": dataset.replay_procedure,
-        "max_rejected_share": dataset.max_rejected_share,
+        "max_rejected_share": operation.max_rejected_share,
         "quality": [_quality(rule) for rule in dataset.quality],
-        "compute": asdict(dataset.compute),
-        "retries": asdict(dataset.retries),
+        "compute": asdict(operation.compute),
+        "retries": asdict(operation.retries),
+        "isolation": asdict(operation.isolation),
     }
 
 

@@ -1,6 +1,6 @@
 """All that is rendered from a contract."""
 
-from bigquery.renderer import contract, pipeline_json, procedure_sql, replay_sql, table_schema
+from bigquery.renderer import contract, live_sql, pipeline_json, procedure_sql, replay_sql, table_schema
 
 
 def render(text: str, folder: str) -> dict[str, str]:
@@ -12,6 +12,7 @@ def render(text: str, folder: str) -> dict[str, str]:
     return {
         "raw.schema.json": table_schema.render_raw(dataset),
         "trusted.schema.json": table_schema.render_trusted(dataset),
+        "live.sql": live_sql.render(dataset),
         "procedure.sql": procedure_sql.render(dataset),
         "replay.sql": replay_sql.render(dataset),
         "pipeline.json": pipeline_json.render(dataset),

@@ -3,24 +3,24 @@
 from textwrap import indent
 
 from bigquery.renderer import batch_sql
-from bigquery.renderer.batch_sql import BATCH, listed, within_bounds
+from bigquery.renderer.batch_sql import BATCH, FILE_IDENTITY, IDENTITY, listed, within_bounds
 from bigquery.renderer.lineage import LINEAGE, NEWEST_FIRST
 from bigquery.renderer.model import Dataset
 from bigquery.renderer.reserved_words import quoted
 
 # Raw demands a filter of its partitions; a replay needs them all, for any older file may come to light again.
 _ALL_DAYS = "_ingested_at >= TIMESTAMP '1970-01-01 00:00:00+00'"
-_IDENTITY = "CONCAT(_source_uri, '#', CAST(_source_generation AS STRING))"
-_REPLAYED = f"{_ALL_DAYS}\n    AND {_IDENTITY} IN UNNEST(_identities)"
+_REPLAYED = f"{_ALL_DAYS}\n    AND {IDENTITY} IN UNNEST(_identities)"
 
 
 def render(dataset: Dataset) -> str:
     """The text of `replay.sql`: one `CREATE OR REPLACE PROCEDURE`."""
     statements = [
-        batch_sql.declarations(dataset, "_foreign_rows"),
+        batch_sql.declarations(dataset, _foreign_rows="INT64", _this_claim="TIMESTAMP"),
         batch_sql.count_guard(dataset),
         batch_sql.required_guard(dataset),
         _files_guard(dataset),
+        _claim(dataset),
         *batch_sql.bounds(dataset, _REPLAYED, "what takes the place of a row lies"),
         _merge(dataset),
         batch_sql.merged(dataset),
@@ -35,8 +35,8 @@ def _head(dataset: Dataset) -> str:
 -- Replaces what the files of a batch gave to {dataset.trusted_table} by what the batch read from them now:
 -- guards, then one atomic MERGE. _identities are all files of the batch, each 'gs://bucket/name#generation'.
 -- Every key that one of them ever held gets the newest row that counts: of these files the rows of this
--- batch, of any other file those of the last batch of it that succeeded. A key without such a row goes.
--- Calling it again changes nothing.
+-- batch, of any other file, and of one of these that a batch claimed later has read, those of the last batch
+-- of it that succeeded. A key without such a row goes. Calling it again changes nothing, however late.
 -- The result is rows_merged: how many rows of the batch are now the current ones of their keys.
 CREATE OR REPLACE PROCEDURE {dataset.replay_procedure}(
   _this_batch STRING,
@@ -54,7 +54,7 @@ SET _foreign_rows = (
   SELECT COUNT(*)
   FROM {dataset.raw_table}
   WHERE {BATCH}
-    AND {_IDENTITY} NOT IN UNNEST(_identities)
+    AND {IDENTITY} NOT IN UNNEST(_identities)
 );
 SELECT IF(
   _foreign_rows = 0,
@@ -64,6 +64,26 @@ SELECT IF(
     ' of others; call again with the identity of every file of the batch'
   ))
 ) AS replayed_files;"""  # noqa: S608 - every name in it comes from a checked contract
+
+
+def _claim(dataset: Dataset) -> str:
+    return f"""\
+-- When the batch was claimed; one without rows that the ledger does not know yet is the last.
+SET _this_claim = COALESCE(
+  (
+    SELECT MAX(_ingested_at)
+    FROM {dataset.raw_table}
+    WHERE {BATCH}
+  ),
+  (
+    SELECT MAX(claimed_at)
+    FROM ops.batches
+    WHERE dataset = '{dataset.name}'
+      AND batch_id = _this_batch
+      AND DATE(claimed_at) = _arrived_on
+  ),
+  TIMESTAMP '9999-12-31 00:00:00+00'
+);"""  # noqa: S608 - every name in it comes from a checked contract
 
 
 def _merge(dataset: Dataset) -> str:
@@ -95,25 +115,33 @@ def _source(dataset: Dataset, key: list[str], every: list[str], updated: list[st
     return f"""\
 WITH
   _current AS (
-    -- Of each file the batch whose rows count.
+    -- Of each file the batch whose rows count: the last that succeeded, this one among them.
     SELECT
-      _identity,
-      _this_batch AS _batch
-    FROM UNNEST(_identities) AS _identity
-    UNION ALL
-    SELECT
-      CONCAT(_file.source_uri, '#', CAST(_file.source_generation AS STRING)) AS _identity,
-      _file.batch_id AS _batch
-    FROM ops.files AS _file
-    JOIN ops.batches AS _done
-      ON _done.dataset = _file.dataset AND _done.batch_id = _file.batch_id
-    WHERE _file.dataset = '{dataset.name}'
-      AND _done.state = 'succeeded'
-      AND CONCAT(_file.source_uri, '#', CAST(_file.source_generation AS STRING))
-        NOT IN UNNEST(_identities)
+      _reading._identity,
+      _reading._batch
+    FROM (
+      SELECT
+        _identity,
+        _this_batch AS _batch,
+        _this_claim AS _claim
+      FROM UNNEST(_identities) AS _identity
+      UNION ALL
+      SELECT
+        {FILE_IDENTITY} AS _identity,
+        _file.batch_id AS _batch,
+        _done.claimed_at AS _claim
+      FROM ops.files AS _file
+      JOIN ops.batches AS _done
+        ON _done.dataset = _file.dataset AND _done.batch_id = _file.batch_id
+      WHERE _file.dataset = '{dataset.name}'
+        AND _file.batch_id != _this_batch
+        AND _file.state != 'superseded'
+        AND _done.state = 'succeeded'
+    ) AS _reading
+    WHERE _reading._identity IS NOT NULL
     QUALIFY ROW_NUMBER() OVER (
-      PARTITION BY _file.source_uri, _file.source_generation
-      ORDER BY _done.claimed_at DESC, _done.batch_id DESC
+      PARTITION BY _reading._identity
+      ORDER BY _reading._claim DESC, _reading._batch = _this_batch DESC, _reading._batch DESC
     ) = 1
   ),
   _touched AS (

@@ -146,22 +146,10 @@ async def _load_parquet(
             conform(request.name, list(request.declared), in_files, modes=False)
         columns, statements = _grow(request, table, list(request.declared) or in_files)
         conform(request.name, columns, list(request.declared) or in_files)
-        # The job's record commits with its rows: killed in between, the id is free and nothing is loaded.
-        ctx.engine.execute("BEGIN TRANSACTION")
-        try:
-            if statements:
-                _alter(table, columns, statements, ctx)
-            rows = _append(request, columns, {field["name"].lower() for field in in_files}, files, ctx)
-            job = _finished(project_id, job_id, config, rows, files, started, ctx)
-            ctx.catalog.upsert_job(job)
-            ctx.engine.execute("COMMIT")
-        except BaseException:
-            ctx.engine.execute("ROLLBACK")
-            ctx.catalog.delete_job(project_id, job_id, not_found_ok=True)
-            if statements:
-                ctx.catalog.update_table(table)
-            raise
-    return job
+        if statements:
+            _alter(table, columns, statements, ctx)
+        rows = _append(request, columns, {field["name"].lower() for field in in_files}, files, ctx)
+    return _finished(project_id, job_id, config, rows, files, started, ctx)
 
 
 def _grow(request: _LoadRequest, table: TableMeta, incoming: list[Field]) -> tuple[list[Field], list[str]]:

@@ -18,12 +18,15 @@ from localcloud.bigquery import (
     loads,
     logs,
     one_thread,
+    one_writer,
     scripts,
     tables,
     time_travel,
     timestamps,
+    transactions,
     uploads,
 )
+from localcloud.bigquery.results import Results
 from localcloud.bigquery.seams import replace
 
 
@@ -62,18 +65,28 @@ def serve(options: Options) -> None:
 
 def correct() -> None:
     """Apply every correction to the imported bqemulator, before its server is built."""
-    for correction in (logs, one_thread, columns, decimals, timestamps, time_travel, scripts, loads):
+    for correction in (
+        logs,
+        one_thread,
+        one_writer,
+        columns,
+        decimals,
+        timestamps,
+        time_travel,
+        scripts,
+        loads,
+    ):
         correction.apply()
+    uploads.apply()
     create_app = emulator.create_app  # type: ignore[attr-defined]
 
     def create_corrected_app(context: AppContext) -> FastAPI:
         tables.apply(context)
-        job_ids = jobs.JobIds(context.catalog)
-        uploads.apply(job_ids)
+        transactions.apply(context)
         app = create_app(context)
         errors.apply(app)
         app.add_middleware(timestamps.FormatOptions)
-        for router in (jobs.router(job_ids), tables.router(), discovery.router()):
+        for router in (jobs.router(Results(context)), tables.router(), discovery.router()):
             # The first matching route answers, so ours go in front of the emulator's.
             already_there = len(app.router.routes)
             app.include_router(router)

@@ -13,7 +13,7 @@ import bqemulator.api.routes.upload as emulator
 from bqemulator.api.dependencies import AppContext
 from bqemulator.catalog.models import JobMeta
 
-from localcloud.bigquery.jobs import JobIds
+from localcloud.bigquery.jobs import expect_unused
 from localcloud.bigquery.seams import replace
 
 #: Where the id travels from the first request of an upload to the load; taken out before anything is
@@ -21,8 +21,8 @@ from localcloud.bigquery.seams import replace
 _CARRIER = "landfallJobId"
 
 
-def apply(job_ids: JobIds) -> None:
-    """Carry the id through the upload's session and claim it when the file is complete."""
+def apply() -> None:
+    """Carry the id through the upload's session and use it when the file is complete."""
     configuration_of = emulator._load_configuration_from_envelope
 
     def configuration_with_id(envelope: dict[str, Any]) -> dict[str, Any]:
@@ -35,9 +35,9 @@ def apply(job_ids: JobIds) -> None:
         job_id = configuration[_CARRIER]
         load = {**configuration["load"], "sourceUris": [f"file://{media_path}"]}
         config = {name: value for name, value in configuration.items() if name != _CARRIER} | {"load": load}
-        with job_ids.claim(project_id, job_id):
-            job = await job_routes._handle_load_job_with_async_envelope(project_id, job_id, config, ctx)
-            return job_id, ctx.catalog.upsert_job(job)
+        expect_unused(ctx.catalog, project_id, job_id)
+        job = await job_routes._handle_load_job_with_async_envelope(project_id, job_id, config, ctx)
+        return job_id, ctx.catalog.upsert_job(job)
 
     replace(emulator, "_PERMITTED_MEDIA_CONTENT_TYPES", (*emulator._PERMITTED_MEDIA_CONTENT_TYPES, "*/*"))
     replace(emulator, "_load_configuration_from_envelope", configuration_with_id)

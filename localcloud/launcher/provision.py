@@ -42,11 +42,12 @@ def code_objects(folder: Path) -> dict[str, bytes]:
 
 
 def provision_warehouse(cloud: Cloud) -> str:
-    """Create or bring up to date the datasets, tables and procedures; returns a remark."""
+    """Create or bring up to date the datasets, tables, views and procedures; returns a remark."""
     from localcloud import warehouse
 
+    ops = cloud.place.root / "bigquery" / "ops"
     try:
-        made = warehouse.provision(bigquery_client(cloud), cloud.place.root / "bigquery", BIGQUERY_LOCATION)
+        made = warehouse.provision(bigquery_client(cloud), cloud.place.datasets, ops, BIGQUERY_LOCATION)
     except warehouse.WarehouseError as error:
         raise CommandError(str(error)) from error
     return f"{len(made.tables)} tables, {len(made.procedures)} procedures"

@@ -155,6 +155,8 @@ def rendered_tables() -> dict[str, Schema]:
         tables[f"{path.name.split('.')[0]}.{path.parent.name}"] = json.loads(path.read_text())
     for path in (ROOT / "bigquery" / "ops").glob("*.schema.json"):
         tables[f"ops.{path.name.split('.')[0]}"] = json.loads(path.read_text())
+    for dataset in (name.removeprefix("raw.") for name in list(tables) if name.startswith("raw.")):
+        tables[f"ops.rejected_rows_{dataset}"] = tables["ops.rejected_rows"]
     return tables
 
 

@@ -16,7 +16,7 @@ from bigquery.renderer.rendering import render
 
 DATASETS = Path(__file__).parents[2] / "bigquery" / "datasets"
 OPS = DATASETS.parent / "ops"
-FOLDERS = sorted(DATASETS.iterdir())
+FOLDERS = sorted(path for path in DATASETS.iterdir() if path.is_dir())
 REAL_FILES = DATASETS.parents[2] / "shared" / "data" / "bvs"
 
 
@@ -90,6 +90,10 @@ def test_a_schema_is_taken_by_bigquerys_own_client_as_it_is_written(path: Path) 
 
 def test_every_ledger_table_is_laid_out_by_columns_that_it_has() -> None:
     tables = json.loads((OPS / "tables.json").read_text())
+    for folder in FOLDERS:
+        rejected = json.loads((folder / "pipeline.json").read_text())["rejected"]
+        assert rejected["table"] == f"ops.rejected_rows_{folder.name}"
+        tables["rejected_rows"] = rejected | {"table": "ops.rejected_rows"}
     assert {f"{name}.schema.json" for name in tables} == {path.name for path in OPS.glob("*.schema.json")}
     for name, table in tables.items():
         fields = {field["name"]: field for field in json.loads((OPS / f"{name}.schema.json").read_text())}
@@ -124,10 +128,32 @@ def test_check_names_the_files_out_of_step_and_the_command_that_mends_them(
     assert str(procedure) in told
     assert str(datasets / "orders" / "raw.schema.json") in told
     assert "trusted.schema.json" not in told
+    assert "rejected_rows.sql" not in told
     assert f"Run: python -m bigquery.renderer --datasets {datasets}" in told
     assert "by hand" in procedure.read_text(), "--check writes nothing"
     assert main(["--datasets", str(datasets)]) == 0
     assert main(["--datasets", str(datasets), "--check"]) == 0
+
+
+def test_the_view_over_rejected_rows_follows_the_datasets_that_there_are(
+    datasets: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["--datasets", str(datasets)]) == 0
+    one = (datasets / "rejected_rows.sql").read_text()
+    assert "FROM ops.rejected_rows_orders" in one
+    assert "UNION ALL" not in one
+    contract = (datasets / "orders" / "contract.yaml").read_text()
+    (datasets / "basket").mkdir()
+    (datasets / "basket" / "contract.yaml").write_text(contract.replace("orders", "basket"))
+    assert main(["--datasets", str(datasets), "--check"]) == 1
+    assert "rejected_rows.sql" in capsys.readouterr().err
+    assert main(["--datasets", str(datasets)]) == 0
+    two = (datasets / "rejected_rows.sql").read_text()
+    assert [line for line in two.splitlines() if line.startswith(("FROM", "UNION"))] == [
+        "FROM ops.rejected_rows_basket",
+        "UNION ALL",
+        "FROM ops.rejected_rows_orders;",
+    ]
 
 
 def test_nothing_is_written_while_one_contract_is_wrong(

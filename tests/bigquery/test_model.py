@@ -66,14 +66,15 @@ def test_the_pipeline_says_what_a_reader_of_files_needs(contract_text: Any) -> N
             "contract_version",
             "description",
             "owner",
+            "freshness_seconds",
             "format",
             "mode",
             "columns",
             "key",
             "duplicate_keys",
         ),
-        *("raw", "trusted", "procedure", "replay_procedure"),
-        *("max_rejected_share", "quality", "compute", "retries"),
+        *("raw", "trusted", "rejected", "procedure", "replay_procedure"),
+        *("max_rejected_share", "quality", "compute", "retries", "isolation"),
     ]
     assert pipeline["version"] == 2
     assert pipeline["replay_procedure"] == "ops.sp_replay_orders"
@@ -86,6 +87,27 @@ def test_the_pipeline_says_what_a_reader_of_files_needs(contract_text: Any) -> N
     assert pipeline["key"] == ["day", "id"]
     assert pipeline["trusted"]["partitioning"] == {"field": "day", "type": "YEAR", "require_filter": False}
     assert files["pipeline.json"].endswith("}\n")
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "seconds"),
+    [(15, "m", 900), (1, "h", 3600), (0.5, "h", 1800), (2, "d", 172800), (0.001, "m", 1)],
+)
+def test_the_freshness_is_told_in_seconds(value: float, unit: str, seconds: int, contract_text: Any) -> None:
+    contract = yaml.safe_load(contract_text("orders", [KEY]))
+    contract["slaProperties"] = [{"property": "freshness", "value": value, "unit": unit}]
+    assert pipeline_of(yaml.safe_dump(contract))["freshness_seconds"] == seconds
+
+
+def test_isolation_is_the_contracts(contract_text: Any) -> None:
+    contract = yaml.safe_load(contract_text("orders", [KEY]))
+    (isolation,) = (entry for entry in contract["customProperties"] if entry["property"] == "isolation")
+    isolation["value"] = {"runs": 2, "pauseSeconds": 5, "maxPauseSeconds": 5}
+    assert pipeline_of(yaml.safe_dump(contract))["isolation"] == {
+        "runs": 2,
+        "pause_seconds": 5,
+        "max_pause_seconds": 5,
+    }
 
 
 @pytest.mark.parametrize(("written", "rendered"), [([], 1.0), ([0], 0.0), ([0.1], 0.1), ([1], 1.0)])

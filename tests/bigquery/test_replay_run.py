@@ -115,6 +115,60 @@ def test_replaying_it_again_changes_nothing(bq: Warehouse) -> None:
     assert bq.trusted("price_quote") == [mended]
 
 
+def test_a_late_call_does_not_bring_back_what_a_replay_replaced(bq: Warehouse) -> None:
+    wrong, kept = quote("1", source("a", 1)), quote("2", source("a", 2), quantity=2)
+    first(bq, wrong, kept)
+    mended = quote("3", source("again", 1), quantity=5)
+    again(bq, [wrong], mended)
+    assert bq.call("price_quote", "a", 2) == 1, "the file that was not replayed still counts by batch a"
+    assert in_order(bq.trusted("price_quote")) == in_order([kept, mended])
+
+
+def test_a_late_call_of_a_replay_gives_way_to_a_later_one_file_by_file(bq: Warehouse) -> None:
+    rows = [quote("1", source("a", number), quantity=number) for number in (1, 2)]
+    first(bq, *rows)
+    once = [row | {"_batch_id": "once", "_ingested_at": NOON + timedelta(minutes=1)} for row in rows]
+    bq.load("price_quote", once)
+    bq.replay("price_quote", "once", 2, list(map(identity, rows)))
+    bq.record("price_quote", "once", list(map(identity, rows)), claimed=NOON + timedelta(minutes=1))
+    again(bq, rows[:1])
+    # Nothing was read from the file: who reads the ledger alone knows that the replay came later.
+    assert bq.replay("price_quote", "once", 2, list(map(identity, rows))) == 1
+    assert bq.trusted("price_quote") == once[1:]
+
+
+@pytest.mark.parametrize("parts_succeeded", [False, True])
+def test_a_late_call_of_a_divided_batch_is_refused(bq: Warehouse, parts_succeeded: bool) -> None:
+    good, guilty = quote("1", source("parent", 1)), quote("2", source("parent", 2), quantity=2)
+    bq.load("price_quote", [good, guilty])
+    bq.record("price_quote", "parent", [], "divided")
+    part = good | {"_batch_id": "part"}
+    if parts_succeeded:
+        first(bq, part)
+        bq.record("price_quote", "guilty", [identity(guilty)], "rejected")
+    with pytest.raises(BadRequest, match="expected a batch that is not closed, found it divided or rejected"):
+        bq.call("price_quote", "parent", 2)
+    counts = [part] if parts_succeeded else []
+    assert bq.trusted("price_quote") == counts
+    assert bq.run("SELECT * FROM raw.price_quote_live") == counts
+
+
+def test_a_late_call_of_a_batch_that_was_given_up_is_refused(bq: Warehouse) -> None:
+    row = quote("1", source("a"))
+    bq.load("price_quote", [row])
+    bq.record("price_quote", "a", [identity(row)], "rejected")
+    with pytest.raises(BadRequest, match="its files went on in other batches, or were set aside"):
+        bq.call("price_quote", "a", 1)
+    assert bq.trusted("price_quote") == []
+
+
+def test_a_batch_that_failed_is_called_again(bq: Warehouse) -> None:
+    row = quote("1", source("a"))
+    bq.load("price_quote", [row])
+    bq.record("price_quote", "a", [identity(row)], "failed")
+    assert bq.call("price_quote", "a", 1) == 1
+
+
 def test_keys_that_a_replay_does_not_touch_are_left_as_they_are(bq: Warehouse) -> None:
     untouched, replayed = quote("1", source("a", 1), quantity=3), quote("2", source("b", 2))
     first(bq, untouched)
@@ -179,6 +233,7 @@ class History:
     batches: int = 0
     files: dict[str, Row] = field(default_factory=dict)
     live: dict[str, list[Row]] = field(default_factory=dict)
+    calls: list[Callable[[Warehouse], int]] = field(default_factory=list)
 
     def claim(self) -> tuple[str, datetime]:
         """A new batch: its id and when it is claimed, each a good while after the one before."""
@@ -231,7 +286,8 @@ def drop(bq: Warehouse, history: History) -> None:
     files = history.new_files()
     rows = history.read(files, batch, claimed)
     bq.load("price_quote", rows)
-    bq.call("price_quote", batch, len(rows), claimed.date())
+    history.calls.append(lambda bq: bq.call("price_quote", batch, len(rows), claimed.date()))
+    history.calls[-1](bq)
     bq.record("price_quote", batch, files, claimed=claimed)
     history.succeed(files, rows)
 
@@ -240,8 +296,10 @@ def replay(bq: Warehouse, history: History) -> None:
     batch, claimed = history.claim()
     files = history.some_files()
     rows = history.read(files, batch, claimed)
-    bq.load("price_quote", rows)
-    told = bq.replay("price_quote", batch, len(rows), files, claimed.date())
+    if rows:
+        bq.load("price_quote", rows)
+    history.calls.append(lambda bq: bq.replay("price_quote", batch, len(rows), files, claimed.date()))
+    told = history.calls[-1](bq)
     bq.record("price_quote", batch, files, claimed=claimed)
     history.succeed(files, rows)
     assert told == sum(row["_batch_id"] == batch for row in history.expected())
@@ -256,15 +314,22 @@ def refuse(bq: Warehouse, history: History) -> None:
     bq.record("price_quote", batch, files, history.chance.choice(["rejected", "failed"]), claimed)
 
 
-@pytest.mark.parametrize("seed", [0, 2, 3])
+def call_late(bq: Warehouse, history: History) -> None:
+    """A call that was made before comes again, as of a task that was believed to be dead."""
+    history.chance.choice(history.calls)(bq)
+
+
+@pytest.mark.parametrize("seed", [0, 5, 6])
 def test_any_history_of_drops_and_replays_ends_as_a_clean_first_arrival(bq: Warehouse, seed: int) -> None:
     history = History(random.Random(seed))  # noqa: S311 - a history that can be repeated
     drop(bq, history)
-    events: list[Callable[[Warehouse, History], None]] = [drop, refuse, replay, replay]
-    for event in history.chance.choices(events, k=9):
+    events: list[Callable[[Warehouse, History], None]] = [drop, refuse, replay, replay, call_late, call_late]
+    for event in history.chance.choices(events, k=12):
         event(bq, history)
         assert in_order(bq.trusted("price_quote")) == in_order(history.expected())
     replayed = bq.trusted("price_quote")
+    live = [row for rows in history.live.values() for row in rows]
+    assert in_order(bq.run("SELECT * FROM raw.price_quote_live")) == in_order(live)
 
     bq.empty("price_quote")
     for number, rows in enumerate(filter(None, history.live.values())):

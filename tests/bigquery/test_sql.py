@@ -114,5 +114,6 @@ def test_columns_may_be_called_as_the_sql_calls_its_own_things(
     }
     ledger = {name: schema for name, schema in rendered_tables.items() if name.startswith("ops.")}
     front_end = compiled_front_end(tables | ledger)
+    front_end.analyse(files["live.sql"])
     front_end.analyse(files["procedure.sql"])
     front_end.analyse(files["replay.sql"])

@@ -166,7 +166,7 @@ def start(folder: Path) -> Iterator[Warehouse]:
         assert listening.wait(60), "the local BigQuery said nothing for 60 s"
         assert process.poll() is None, "".join(log)
         client = warehouse.connect(f"http://127.0.0.1:{port}", PROJECT, LOCATION)
-        warehouse.provision(client, ROOT / "bigquery", LOCATION)
+        warehouse.provision(client, ROOT / "bigquery/datasets", ROOT / "bigquery/ops", LOCATION)
         yield Warehouse(client, lake)
     finally:
         process.terminate()

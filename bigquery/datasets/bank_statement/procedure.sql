@@ -1,7 +1,8 @@
 -- Rendered from contract.yaml by `python -m bigquery.renderer`: change the contract, not this file.
 --
 -- Brings one batch of raw.bank_statement into trusted.bank_statement: guards, then one atomic MERGE.
--- The newest source of a key wins, whatever the order of arrival; calling it again changes nothing.
+-- The newest source of a key wins, whatever the order of arrival; calling it again changes nothing, however
+-- late: rows of a file that another batch has read with success since (a replay) are left out.
 -- The result is rows_merged: how many rows of the batch are now the current ones of their keys.
 CREATE OR REPLACE PROCEDURE ops.sp_trusted_bank_statement(
   _this_batch STRING,
@@ -27,14 +28,31 @@ BEGIN
     FROM raw.bank_statement
     WHERE DATE(_ingested_at) = _arrived_on AND _batch_id = _this_batch
   );
-  SELECT IF(
-    _found_rows = _expected_rows,
-    'complete',
-    ERROR(CONCAT(
-      _place, ': expected ', IFNULL(CAST(_expected_rows AS STRING), 'NULL'), ' rows, found ',
-      CAST(_found_rows AS STRING), '; load the whole batch into raw once, then call again'
-    ))
-  ) AS batch_rows;
+  SELECT
+    IF(
+      _found_rows = _expected_rows,
+      'complete',
+      ERROR(CONCAT(
+        _place, ': expected ', IFNULL(CAST(_expected_rows AS STRING), 'NULL'), ' rows, found ',
+        CAST(_found_rows AS STRING), '; load the whole batch into raw once, then call again'
+      ))
+    ) AS batch_rows,
+    -- What was closed without its rows stays without them, however late a call for it comes.
+    IF(
+      NOT EXISTS (
+        SELECT 1
+        FROM ops.batches
+        WHERE dataset = 'bank_statement'
+          AND batch_id = _this_batch
+          AND DATE(claimed_at) = _arrived_on
+          AND state IN ('divided', 'rejected')
+      ),
+      'not closed',
+      ERROR(CONCAT(
+        _place, ': expected a batch that is not closed, found it divided or rejected in ops.batches; ',
+        'call nothing: its files went on in other batches, or were set aside'
+      ))
+    ) AS batch_state;
 
   -- Every row has what the contract requires, and its source: a row without a key would match none.
   SET _incomplete_rows = (
@@ -95,6 +113,19 @@ BEGIN
       _ingested_at
     FROM raw.bank_statement
     WHERE DATE(_ingested_at) = _arrived_on AND _batch_id = _this_batch
+      -- A file that another batch has read with success counts by that one alone.
+      AND CONCAT(_source_uri, '#', CAST(_source_generation AS STRING)) NOT IN (
+        SELECT CONCAT(_file.source_uri, '#', CAST(_file.source_generation AS STRING))
+        FROM ops.files AS _file
+        JOIN ops.batches AS _done
+          ON _done.dataset = _file.dataset AND _done.batch_id = _file.batch_id
+        WHERE _file.dataset = 'bank_statement'
+          AND _file.batch_id != _this_batch
+          AND _file.state != 'superseded'
+          AND DATE(_file.claimed_at) >= _arrived_on
+          AND _done.state = 'succeeded'
+          AND DATE(_done.claimed_at) >= _arrived_on
+      )
     -- One row for each key, as MERGE demands: the newest source, and in it the last row.
     QUALIFY ROW_NUMBER() OVER (
       PARTITION BY

@@ -3,8 +3,8 @@
 -- Replaces what the files of a batch gave to trusted.comp_boss by what the batch read from them now:
 -- guards, then one atomic MERGE. _identities are all files of the batch, each 'gs://bucket/name#generation'.
 -- Every key that one of them ever held gets the newest row that counts: of these files the rows of this
--- batch, of any other file those of the last batch of it that succeeded. A key without such a row goes.
--- Calling it again changes nothing.
+-- batch, of any other file, and of one of these that a batch claimed later has read, those of the last batch
+-- of it that succeeded. A key without such a row goes. Calling it again changes nothing, however late.
 -- The result is rows_merged: how many rows of the batch are now the current ones of their keys.
 CREATE OR REPLACE PROCEDURE ops.sp_replay_comp_boss(
   _this_batch STRING,
@@ -17,6 +17,7 @@ BEGIN
   DECLARE _found_rows INT64;
   DECLARE _incomplete_rows INT64;
   DECLARE _foreign_rows INT64;
+  DECLARE _this_claim TIMESTAMP;
 
   SET _place = CONCAT(
     'batch ', IFNULL(_this_batch, 'NULL'),
@@ -30,14 +31,15 @@ BEGIN
     FROM raw.comp_boss
     WHERE DATE(_ingested_at) = _arrived_on AND _batch_id = _this_batch
   );
-  SELECT IF(
-    _found_rows = _expected_rows,
-    'complete',
-    ERROR(CONCAT(
-      _place, ': expected ', IFNULL(CAST(_expected_rows AS STRING), 'NULL'), ' rows, found ',
-      CAST(_found_rows AS STRING), '; load the whole batch into raw once, then call again'
-    ))
-  ) AS batch_rows;
+  SELECT
+    IF(
+      _found_rows = _expected_rows,
+      'complete',
+      ERROR(CONCAT(
+        _place, ': expected ', IFNULL(CAST(_expected_rows AS STRING), 'NULL'), ' rows, found ',
+        CAST(_found_rows AS STRING), '; load the whole batch into raw once, then call again'
+      ))
+    ) AS batch_rows;
 
   -- Every row has what the contract requires, and its source: a row without a key would match none.
   SET _incomplete_rows = (
@@ -77,29 +79,54 @@ BEGIN
     ))
   ) AS replayed_files;
 
+  -- When the batch was claimed; one without rows that the ledger does not know yet is the last.
+  SET _this_claim = COALESCE(
+    (
+      SELECT MAX(_ingested_at)
+      FROM raw.comp_boss
+      WHERE DATE(_ingested_at) = _arrived_on AND _batch_id = _this_batch
+    ),
+    (
+      SELECT MAX(claimed_at)
+      FROM ops.batches
+      WHERE dataset = 'comp_boss'
+        AND batch_id = _this_batch
+        AND DATE(claimed_at) = _arrived_on
+    ),
+    TIMESTAMP '9999-12-31 00:00:00+00'
+  );
+
   MERGE trusted.comp_boss AS _kept
   USING (
     WITH
       _current AS (
-        -- Of each file the batch whose rows count.
+        -- Of each file the batch whose rows count: the last that succeeded, this one among them.
         SELECT
-          _identity,
-          _this_batch AS _batch
-        FROM UNNEST(_identities) AS _identity
-        UNION ALL
-        SELECT
-          CONCAT(_file.source_uri, '#', CAST(_file.source_generation AS STRING)) AS _identity,
-          _file.batch_id AS _batch
-        FROM ops.files AS _file
-        JOIN ops.batches AS _done
-          ON _done.dataset = _file.dataset AND _done.batch_id = _file.batch_id
-        WHERE _file.dataset = 'comp_boss'
-          AND _done.state = 'succeeded'
-          AND CONCAT(_file.source_uri, '#', CAST(_file.source_generation AS STRING))
-            NOT IN UNNEST(_identities)
+          _reading._identity,
+          _reading._batch
+        FROM (
+          SELECT
+            _identity,
+            _this_batch AS _batch,
+            _this_claim AS _claim
+          FROM UNNEST(_identities) AS _identity
+          UNION ALL
+          SELECT
+            CONCAT(_file.source_uri, '#', CAST(_file.source_generation AS STRING)) AS _identity,
+            _file.batch_id AS _batch,
+            _done.claimed_at AS _claim
+          FROM ops.files AS _file
+          JOIN ops.batches AS _done
+            ON _done.dataset = _file.dataset AND _done.batch_id = _file.batch_id
+          WHERE _file.dataset = 'comp_boss'
+            AND _file.batch_id != _this_batch
+            AND _file.state != 'superseded'
+            AND _done.state = 'succeeded'
+        ) AS _reading
+        WHERE _reading._identity IS NOT NULL
         QUALIFY ROW_NUMBER() OVER (
-          PARTITION BY _file.source_uri, _file.source_generation
-          ORDER BY _done.claimed_at DESC, _done.batch_id DESC
+          PARTITION BY _reading._identity
+          ORDER BY _reading._claim DESC, _reading._batch = _this_batch DESC, _reading._batch DESC
         ) = 1
       ),
       _touched AS (

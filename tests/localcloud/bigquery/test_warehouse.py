@@ -29,11 +29,29 @@ BEGIN
   SELECT COUNT(*) AS rows_merged FROM trusted.quote;
 END;
 """
+LIVE = "CREATE OR REPLACE VIEW raw.quote_live AS SELECT k, cost, _ingested_at FROM raw.quote;"
 DAILY = {"field": "_ingested_at", "type": "DAY", "require_filter": True}
 PIPELINE: dict[str, Any] = {
     "raw": {"table": "raw.quote", "description": "Quotes.", "partitioning": DAILY, "clustering": ["k"]},
     "trusted": {"table": "trusted.quote", "description": "Quotes.", "partitioning": None, "clustering": []},
+    "rejected": {"table": "ops.rejected_rows_quote", "description": "Rejected."},
 }
+REJECTED = [
+    {"name": "dataset", "type": "STRING", "mode": "NULLABLE"},
+    {"name": "batch_id", "type": "STRING", "mode": "NULLABLE"},
+    {"name": "source_row", "type": "INT64", "mode": "NULLABLE"},
+    {
+        "name": "reasons",
+        "type": "RECORD",
+        "mode": "REPEATED",
+        "fields": [{"name": "column", "type": "STRING"}],
+    },
+    {"name": "text_bytes", "type": "INT64", "mode": "NULLABLE"},
+]
+VIEW = """
+CREATE OR REPLACE VIEW ops.rejected_rows OPTIONS (description = 'All.') AS
+SELECT dataset, batch_id, source_row, reasons, text_bytes FROM ops.rejected_rows_quote;
+"""
 LEDGER = {
     "batches": {
         "table": "ops.batches",
@@ -63,6 +81,7 @@ def rendered(tmp_path: Path) -> Path:
         "datasets/quote/trusted.schema.json": RAW[:2],
         "ops/tables.json": LEDGER,
         "ops/batches.schema.json": BATCHES,
+        "ops/rejected_rows.schema.json": REJECTED,
     }
     for name, content in files.items():
         path = tmp_path / name
@@ -70,13 +89,19 @@ def rendered(tmp_path: Path) -> Path:
         path.write_text(json.dumps(content))
     (tmp_path / "datasets/quote/procedure.sql").write_text(PROCEDURE)
     (tmp_path / "datasets/quote/replay.sql").write_text(REPLAY)
+    (tmp_path / "datasets/rejected_rows.sql").write_text(VIEW)
+    (tmp_path / "datasets/quote/live.sql").write_text(LIVE)
     return tmp_path
 
 
+def make(client: bigquery.Client, rendered: Path) -> None:
+    provision(client, rendered / "datasets", rendered / "ops", "us-central1")
+
+
 def test_everything_is_made_and_made_again(client: Any, rendered: Path, run: Any) -> None:
-    provision(client, rendered, "us-central1")
+    make(client, rendered)
     run("INSERT INTO raw.quote (k, cost, _ingested_at) VALUES ('a', 0.5, CURRENT_TIMESTAMP())")
-    provision(client, rendered, "us-central1")
+    make(client, rendered)
     assert run("CALL ops.sp_trusted_quote('b', CURRENT_DATE(), 1)") == [{"rows_merged": 1}]
     assert run("CALL ops.sp_replay_quote('b', CURRENT_DATE(), 0, ['a'])") == [{"rows_merged": 0}]
 
@@ -88,6 +113,37 @@ def test_everything_is_made_and_made_again(client: Any, rendered: Path, run: Any
     assert client.get_table("trusted.quote").time_partitioning is None
     assert client.get_table("ops.batches").schema[2].fields[0].name == "task"
     assert client.get_dataset("ops").location == "us-central1"
+
+
+def test_rejected_rows_of_an_older_cloud_go_to_the_tables_of_their_datasets(
+    client: Any, rendered: Path, run: Any
+) -> None:
+    make(client, rendered)
+    run("DROP VIEW ops.rejected_rows")
+    older = [bigquery.SchemaField.from_api_repr(field) for field in REJECTED[:4]]
+    client.create_table(bigquery.Table(f"{client.project}.ops.rejected_rows", schema=older))
+    # What a move that ended in the middle leaves: batch a is in both tables.
+    for table in ("rejected_rows", "rejected_rows_quote"):
+        run(
+            f"INSERT INTO ops.{table} (dataset, batch_id, source_row, reasons) "
+            "VALUES ('quote', 'a', 1, [STRUCT('k' AS `column`)])"
+        )
+    run(
+        "INSERT INTO ops.rejected_rows (dataset, batch_id, source_row) "
+        "VALUES ('quote', 'b', 2), ('gone', 'c', 3)"
+    )
+
+    for _ in range(2):
+        make(client, rendered)
+
+    assert client.get_table("ops.rejected_rows").table_type == "VIEW"
+    assert run("SELECT batch_id, source_row, reasons FROM ops.rejected_rows ORDER BY batch_id") == [
+        {"batch_id": "a", "source_row": 1, "reasons": [{"column": "k"}]},
+        {"batch_id": "b", "source_row": 2, "reasons": []},
+    ]
+    assert run("SELECT dataset, batch_id FROM ops.rejected_rows_gone") == [
+        {"dataset": "gone", "batch_id": "c"}
+    ]
 
 
 NOTE = {"name": "note", "type": "STRING", "mode": "NULLABLE", "description": "A remark."}
@@ -103,7 +159,7 @@ QUALITY = {
 
 
 def test_a_table_that_exists_gets_its_new_columns(client: Any, rendered: Path, run: Any) -> None:
-    provision(client, rendered, "us-central1")
+    make(client, rendered)
     run("INSERT INTO raw.quote (k, cost, _ingested_at) VALUES ('a', 0.5, CURRENT_TIMESTAMP())")
     run("INSERT INTO ops.batches (batch_id, claimed_at) VALUES ('b', CURRENT_TIMESTAMP())")
     evolved = client.get_table("raw.quote")
@@ -114,11 +170,12 @@ def test_a_table_that_exists_gets_its_new_columns(client: Any, rendered: Path, r
     schema.write_text(json.dumps([*RAW[:2], NOTE, RAW[2]]))
     (rendered / "ops/batches.schema.json").write_text(json.dumps([*BATCHES, QUALITY]))
     for _ in range(2):
-        provision(client, rendered, "us-central1")
+        make(client, rendered)
     assert run("SELECT * EXCEPT (_ingested_at, cost) FROM raw.quote") == [
         {"k": "a", "colour": None, "note": None}
     ]
     assert run("SELECT batch_id, quality FROM ops.batches") == [{"batch_id": "b", "quality": []}]
+    assert run("SELECT k FROM raw.quote_live") == [{"k": "a"}]
     stored = client.get_table("raw.quote")
     assert [field.name for field in stored.schema] == ["k", "cost", "_ingested_at", "colour", "note"]
     assert stored.schema[-1].description == "A remark."
@@ -136,20 +193,32 @@ def test_a_table_that_exists_gets_its_new_columns(client: Any, rendered: Path, r
 def test_what_stored_rows_cannot_become_is_refused(
     client: Any, rendered: Path, columns: list[dict[str, Any]], message: str
 ) -> None:
-    provision(client, rendered, "us-central1")
+    make(client, rendered)
     (rendered / "datasets/quote/raw.schema.json").write_text(json.dumps(columns))
     with pytest.raises(WarehouseError, match=rf"raw\.quote .*{message}.*`landfall reset`"):
-        provision(client, rendered, "us-central1")
+        make(client, rendered)
 
 
 def test_an_absent_file_is_named(rendered: Path) -> None:
-    for name in ("replay.sql", "trusted.schema.json"):
-        (rendered / "datasets/quote" / name).unlink()
+    for name in (
+        "datasets/quote/replay.sql",
+        "datasets/rejected_rows.sql",
+        "datasets/quote/trusted.schema.json",
+    ):
+        (rendered / name).unlink()
         with pytest.raises(WarehouseError, match=rf"expected .*{name}, found no such file"):
-            read(rendered)
+            read(rendered / "datasets", rendered / "ops")
 
 
 def test_a_procedure_that_fails_is_named(client: Any, rendered: Path) -> None:
     (rendered / "datasets/quote/procedure.sql").write_text("CREATE OR REPLACE PROCEDURE ops.p() BEGIN")
     with pytest.raises(WarehouseError, match=r"expected .*procedure\.sql to create its procedure"):
-        provision(client, rendered, "us-central1")
+        make(client, rendered)
+
+
+def test_a_view_over_a_dataset_that_is_not_there_is_named(client: Any, rendered: Path) -> None:
+    (rendered / "datasets/rejected_rows.sql").write_text(VIEW.replace("_quote", "_quotes"))
+    with pytest.raises(
+        WarehouseError, match=r"expected .*rejected_rows\.sql to create its view.*_quotes.*render"
+    ):
+        make(client, rendered)

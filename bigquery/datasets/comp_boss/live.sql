@@ -1,0 +1,55 @@
+-- Rendered from contract.yaml by `python -m bigquery.renderer`: change the contract, not this file.
+--
+-- The rows of raw.comp_boss that count. Raw keeps every batch that was ever loaded, also one that was
+-- divided or given up after its load, and all readings of a file that was replayed; here a file has the rows
+-- of the last batch of it that succeeded.
+CREATE OR REPLACE VIEW raw.comp_boss_live
+OPTIONS (
+  description = 'Of each file the rows that count: those of the last batch of it that succeeded.'
+) AS
+WITH
+  _live AS (
+    SELECT
+      _file.source_uri,
+      _file.source_generation,
+      _file.batch_id
+    FROM ops.files AS _file
+    JOIN ops.batches AS _done
+      ON _done.dataset = _file.dataset AND _done.batch_id = _file.batch_id
+    WHERE _file.dataset = 'comp_boss'
+      AND _file.state != 'superseded'
+      AND _done.state = 'succeeded'
+    QUALIFY ROW_NUMBER() OVER (
+      PARTITION BY _file.source_uri, _file.source_generation
+      ORDER BY _done.claimed_at DESC, _done.batch_id DESC
+    ) = 1
+  )
+SELECT
+  _row.component_id,
+  _row.component_type_id,
+  _row.type,
+  _row.connection_type_id,
+  _row.outside_shape,
+  _row.base_type,
+  _row.height_over_tube,
+  _row.bolt_pattern_long,
+  _row.bolt_pattern_wide,
+  _row.groove,
+  _row.base_diameter,
+  _row.shoulder_diameter,
+  _row.unique_feature,
+  _row.orientation,
+  _row.weight,
+  _row._batch_id,
+  _row._source_uri,
+  _row._source_generation,
+  _row._source_row,
+  _row._source_created_at,
+  _row._ingested_at
+FROM raw.comp_boss AS _row
+JOIN _live
+  ON _live.batch_id = _row._batch_id
+    AND _live.source_uri = _row._source_uri
+    AND _live.source_generation = _row._source_generation
+-- Raw demands a filter of its partitions; a reader's own narrows this one.
+WHERE _row._ingested_at >= TIMESTAMP '1970-01-01 00:00:00+00';
