@@ -8,6 +8,7 @@ import traceback
 from collections.abc import Sequence
 from pathlib import Path
 
+from localcloud.command.terminal import harmless
 from localcloud.launcher.errors import CommandError, UsageError
 from localcloud.launcher.place import Place, find_place
 
@@ -44,7 +45,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
-    commands.add_parser("up", help="start the local cloud and wait until it is ready")
+    up = commands.add_parser("up", help="start the local cloud and wait until it is ready")
+    up.add_argument("--faults", action="store_true", help="as one that can be made to fail: see `chaos`")
     commands.add_parser("down", help="stop it; what lies in it stays")
     reset = commands.add_parser("reset", help="stop it and delete everything that lies in it")
     reset.add_argument("--yes", action="store_true", help="do not ask")
@@ -91,6 +93,15 @@ def _parser() -> argparse.ArgumentParser:
     form.add_argument("--csv", action="store_const", const="csv", dest="form", help="as CSV, header first")
     query.set_defaults(form="table")
 
+    chaos = commands.add_parser("chaos", help="make the running local cloud suffer, and heal it")
+    chaos.add_argument("scenario", nargs="?", metavar="SCENARIO", help="without one, they are listed")
+    chaos.add_argument(
+        "--seed", type=int, default=1, metavar="N", help="what chance follows, default %(default)s"
+    )
+    chaos.add_argument(
+        "--seconds", type=float, default=60, metavar="S", help="how long it lasts, default %(default)s"
+    )
+
     logs = commands.add_parser("logs", help="what a part wrote; `driver` is the last Spark job's output")
     logs.add_argument("part", metavar="PART")
     logs.add_argument("--follow", "-f", action="store_true", help="go on as it is written")
@@ -104,7 +115,7 @@ def _run(arguments: argparse.Namespace, place: Place) -> int:
         case "up":
             from localcloud.command.updown import up
 
-            return up(place)
+            return up(place, arguments.faults)
         case "down":
             from localcloud.command.updown import down
 
@@ -141,6 +152,10 @@ def _run(arguments: argparse.Namespace, place: Place) -> int:
             from localcloud.command.query import query
 
             return query(place, arguments.sql, arguments.form)
+        case "chaos":
+            from localcloud.command.chaos import chaos
+
+            return chaos(place, arguments.scenario, arguments.seed, arguments.seconds)
         case _:
             from localcloud.command.logs import logs
 
@@ -157,7 +172,7 @@ def _interrupt(*_: object) -> None:
 
 
 def _complain(message: str, code: int) -> int:
-    print(f"landfall: {message}", file=sys.stderr)
+    print(f"landfall: {harmless(message)}", file=sys.stderr)
     return code
 
 

@@ -1,23 +1,43 @@
-"""What a command shows: colours and live views on a terminal, plain lines elsewhere."""
+"""What a command shows: colours and live views on a terminal, plain lines elsewhere.
+
+Names of objects and texts of files are strangers' words: nothing in them steers a terminal, or is markup.
+"""
 
 import os
 import sys
 import time
+from collections.abc import Iterable
 from types import TracebackType
+from typing import Any
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
 from rich.live import Live
+from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
+
+from localcloud.command.terminal import harmless
 
 _PIPE_WIDTH = 240
 _MARKS = {"waiting": ("·", "dim"), "working": ("…", "cyan"), "done": ("✓", "green"), "failed": ("✗", "red")}
 
 
-def make_console() -> Console:
+class _HarmlessConsole(Console):
+    """Writes out whatever would steer the terminal, but for what rich itself sends."""
+
+    def render_str(self, text: str, **how: Any) -> Text:
+        # Before a table measures it.
+        return super().render_str(harmless(text), **how)
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else segment._replace(text=harmless(segment.text))
+
+
+def make_console(width: int | None = None) -> Console:
     """The console of standard output; rich itself respects NO_COLOR and pipes, but folds tables in them."""
-    console = Console(highlight=False, soft_wrap=True)
-    return console if console.is_terminal else Console(highlight=False, soft_wrap=True, width=_PIPE_WIDTH)
+    console = _HarmlessConsole(highlight=False, markup=False, emoji=False, soft_wrap=True, width=width)
+    return console if console.is_terminal or width else make_console(_PIPE_WIDTH)
 
 
 def is_live(console: Console) -> bool:

@@ -18,7 +18,7 @@ from rich.text import Text
 
 from localcloud.command.console import make_console
 from localcloud.launcher.errors import CommandError
-from localcloud.launcher.parts import PARTS
+from localcloud.launcher.parts import name_parts
 from localcloud.launcher.place import Place
 from localcloud.launcher.ports import HOST
 from localcloud.launcher.process import is_alive
@@ -203,8 +203,9 @@ def check_tools(which: Callable[[str], str | None]) -> list[Finding]:
 
 def check_parts(place: Place) -> list[Finding]:
     """The parts: down is nothing to mend, some down while others run is."""
-    running = read_state(place.state).parts
-    alive = {name for name in PARTS if name in running and is_alive(running[name])}
+    state = read_state(place.state)
+    names, running = name_parts(state.faults), state.parts
+    alive = {name for name in names if name in running and is_alive(running[name])}
     if not alive:
         return [Finding("Parts", "ok", "down; `landfall up` starts them")]
     return [
@@ -215,7 +216,7 @@ def check_parts(place: Place) -> list[Finding]:
             "running",
             f"`landfall logs {part}` says why; `landfall up` starts it again.",
         )
-        for part in PARTS
+        for part in names
     ]
 
 

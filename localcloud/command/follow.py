@@ -12,7 +12,7 @@ from google.api_core.exceptions import GoogleAPIError
 from localcloud.airflow.api import Airflow
 from localcloud.command import ledger, way
 from localcloud.command.datasets import Dataset
-from localcloud.command.journal import read_open_batch
+from localcloud.command.journal import read_open_batches
 from localcloud.command.way import Way
 from localcloud.launcher.clients import bigquery_client, storage_client
 from localcloud.launcher.cloud import Cloud
@@ -89,13 +89,13 @@ class Follower:
         self._round += 1
         for dataset in sorted({one.dataset for one in ways if not one.is_over}):
             mine = [one for one in ways if one.dataset == dataset and not one.is_over]
-            batch = read_open_batch(self._storage, dataset)
+            batches = read_open_batches(self._storage, dataset)
             runs = self._airflow.runs(f"ingest_{dataset}")
             tasks: dict[str, list[dict[str, Any]]] = {}
             for one in mine:
                 if "event delivered" in one.steps and "event delivered" not in one.reached:
                     way.see_delivery(one, self._deliveries(one))
-                way.see_batch(one, batch)
+                way.see_batch(one, batches)
                 run = way.choose_run(one, runs)
                 way.see_run(one, run)
                 if run and one.batch:
@@ -103,7 +103,8 @@ class Follower:
                     if name not in tasks:
                         tasks[name] = self._airflow.tasks(f"ingest_{dataset}", name)
                     way.see_tasks(one, tasks[name])
-                closed = one.batch is not None and (batch is None or batch.batch_id != one.batch.batch_id)
+                open_ids = {batch.batch_id for batch in batches}
+                closed = one.batch is not None and one.batch.batch_id not in open_ids
                 if closed or (one.batch is None and self._round % _WITHOUT_JOURNAL == 0):
                     self._judge(one)
                 if not one.is_over and run and not closed and way.is_lost(one, runs):
@@ -118,11 +119,11 @@ class Follower:
 
     def _judge(self, one: Way) -> None:
         """End the way by what the ledger says, if it says anything yet."""
-        batch_id = one.batch.batch_id if one.batch else self._find_batch(one)
-        result = batch_id and self._result(batch_id, self._datasets[one.dataset])
-        file = result and result.files.get((one.uri, one.generation))
-        if not result or not file:
+        found = self._find_end(one)
+        if found is None:
+            self._judge_given_up(one)
             return
+        file, result = found
         one.reach("recorded", file["recorded_at"], f"batch {file['batch_id'][:12]}")
         if file["state"] != "loaded":
             reason = ": ".join(filter(None, (file["reason"], file["detail"])))
@@ -134,6 +135,21 @@ class Follower:
         verdict, succeeded = judge_loaded(file, result, self._datasets[one.dataset])
         one.end(verdict, succeeded)
 
+    def _judge_given_up(self, one: Way) -> None:
+        """End the way of a replay that failed too often: it is closed, and the ledger says failed."""
+        batch = ledger.find_batch(self._bigquery, one.batch.batch_id) if one.batch and one.replay else None
+        if batch and batch["state"] == "failed":
+            one.end(f"failed: {batch['detail']}")
+
+    def _find_end(self, one: Way) -> "tuple[Mapping[str, Any], Result] | None":
+        """What the ledger says of the file, in its batch or in a part of that; None before it is closed."""
+        for batch_id in (one.batch.batch_id if one.batch else None, self._find_batch(one)):
+            result = batch_id and self._result(batch_id, self._datasets[one.dataset])
+            file = result and result.files.get((one.uri, one.generation))
+            if result and file:
+                return file, result
+        return None
+
     def _find_batch(self, one: Way) -> str | None:
         if one.replay is None:
             return ledger.find_batch_of(self._bigquery, one.uri, one.generation)
@@ -143,7 +159,7 @@ class Follower:
         """What became of a batch, asked for once it is closed; None before."""
         if batch_id not in self._results:
             batch = ledger.find_batch(self._bigquery, batch_id)
-            if batch is None or batch["state"] == "failed":
+            if batch is None or batch["state"] in ("failed", "divided"):
                 return None
             files = ledger.list_batch_files(self._bigquery, batch_id)
             self._results[batch_id] = Result(

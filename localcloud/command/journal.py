@@ -14,7 +14,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class OpenBatch:
-    """The one open batch of a dataset; `files` are (uri, generation), `replay` is what it reads again."""
+    """An open batch of a dataset; `files` are (uri, generation), `replay` is what it reads again.
+
+    `failures` counts the runs that failed with it; `retry_at` is when it is tried again, None while in work.
+    """
 
     dataset: str
     batch_id: str
@@ -22,17 +25,20 @@ class OpenBatch:
     claimed_at: datetime
     files: frozenset[tuple[str, int]]
     replay: str | None = None
+    failures: int = 0
+    retry_at: datetime | None = None
 
 
-def read_open_batch(client: "storage.Client", dataset: str) -> OpenBatch | None:
-    """The open batch of a dataset, or None."""
+def read_open_batches(client: "storage.Client", dataset: str) -> tuple[OpenBatch, ...]:
+    """The open batches of a dataset, in the order in which its runs look at them."""
     from google.api_core.exceptions import NotFound
 
     blob = client.bucket(BUCKETS["lake"]).blob(f"journal/{dataset}/open.json")
     try:
-        return parse_open_batch(json.loads(blob.download_as_bytes(timeout=10)))
+        document = json.loads(blob.download_as_bytes(timeout=10))
     except NotFound:
-        return None
+        return ()
+    return tuple(parse_open_batch(batch) for batch in document["batches"])
 
 
 def parse_open_batch(document: dict[str, Any]) -> OpenBatch:
@@ -44,5 +50,7 @@ def parse_open_batch(document: dict[str, Any]) -> OpenBatch:
         document["run_id"],
         claimed_at,
         frozenset((file["uri"], int(file["generation"])) for file in document["files"]),
-        document.get("replay"),
+        document["replay"],
+        document["failures"],
+        parse_time(document["retry_at"]),
     )

@@ -5,12 +5,13 @@ import time
 from collections import deque
 from pathlib import Path
 
-from localcloud.launcher.cloud import BUCKETS
+from localcloud.command.terminal import harmless
+from localcloud.launcher.cloud import BUCKETS, PROXIES
 from localcloud.launcher.errors import CommandError, UsageError
 from localcloud.launcher.parts import PARTS
 from localcloud.launcher.place import Place
 
-NAMES = (*PARTS, "database", "driver")
+NAMES = (*PARTS, *PROXIES.values(), "database", "driver")
 
 
 def logs(place: Place, part: str, lines: int, follow: bool) -> int:
@@ -22,11 +23,12 @@ def logs(place: Place, part: str, lines: int, follow: bool) -> int:
         what = "no Spark job has run yet" if part == "driver" else f"there is no {log}"
         raise CommandError(f"{part} has written nothing: {what}. `landfall up` starts the parts.")
     with log.open(errors="replace") as handle:
-        sys.stdout.writelines(deque(handle, maxlen=max(0, lines)))
+        # A log quotes the names of objects as they came.
+        sys.stdout.writelines(map(harmless, deque(handle, maxlen=max(0, lines))))
         sys.stdout.flush()
         while follow:
             text = handle.read()
-            sys.stdout.write(text)
+            sys.stdout.write(harmless(text))
             sys.stdout.flush()
             if not text:
                 time.sleep(0.3)

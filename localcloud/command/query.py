@@ -13,6 +13,7 @@ from google.api_core.exceptions import GoogleAPICallError
 
 from localcloud.command.ledger import RETRY, describe
 from localcloud.command.session import find_cloud
+from localcloud.command.terminal import harmless
 from localcloud.launcher.clients import bigquery_client
 from localcloud.launcher.errors import CommandError
 from localcloud.launcher.place import Place
@@ -41,16 +42,16 @@ Columns = Sequence[tuple[str, str]]  # name and type
 
 
 def write_csv(columns: Columns, rows: Iterable[Sequence[Any]], out: TextIO) -> None:
-    """Header first; NULL is an empty field, an empty string is quoted."""
+    """Header first; NULL is an empty field, an empty string is quoted. A terminal gets no control code."""
     # By hand: `csv` of Python 3.11 cannot tell an empty string from NULL.
     for row in chain([[name for name, _ in columns]], rows):
-        out.write(",".join(map(_field, row)) + "\n")
+        out.write(",".join(_field(value, out.isatty()) for value in row) + "\n")
 
 
-def _field(value: Any) -> str:
+def _field(value: Any, for_terminal: bool) -> str:
     if value is None:
         return ""
-    text = render(value)
+    text = harmless(render(value)) if for_terminal else render(value)
     return '"' + text.replace('"', '""') + '"' if not text or _TO_QUOTE.search(text) else text
 
 
@@ -59,7 +60,7 @@ def write_json(columns: Columns, rows: Iterable[Sequence[Any]], out: TextIO) -> 
     separator = "["
     for row in rows:
         record = {name: to_json(value) for (name, _), value in zip(columns, row, strict=True)}
-        out.write(separator + json.dumps(record, ensure_ascii=False))
+        out.write(separator + json.dumps(record, ensure_ascii=out.isatty()))
         separator = ",\n "
     out.write("[]\n" if separator == "[" else "]\n")
 
@@ -70,7 +71,8 @@ def write_table(columns: Columns, rows: Iterable[Sequence[Any]], out: TextIO) ->
         out.write("done; no rows to show\n")
         return
     texts: Iterator[list[str]] = (
-        ["NULL" if value is None else render(value) for value in row] for row in rows
+        ["NULL" if value is None else harmless(render(value)).replace("\n", "⏎") for value in row]
+        for row in rows
     )
     head = list(islice(texts, _MEASURED))
     widths = [
@@ -92,7 +94,7 @@ def write_table(columns: Columns, rows: Iterable[Sequence[Any]], out: TextIO) ->
     out.write(line(["-" * width for width in widths]))
     count = 0
     for row in chain(head, texts):
-        out.write(line([cell.replace("\n", "⏎") for cell in row]))
+        out.write(line(row))
         count += 1
     out.write(f"({count} row{'' if count == 1 else 's'})\n")
 

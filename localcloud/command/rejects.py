@@ -16,6 +16,7 @@ from localcloud.command.datasets import Dialect, parse_dialect, read_datasets
 from localcloud.command.export import Form, Key, Original
 from localcloud.command.originals import find_header, read_text
 from localcloud.command.session import find_cloud
+from localcloud.command.terminal import harmless
 from localcloud.launcher.clients import bigquery_client, storage_client
 from localcloud.launcher.cloud import BUCKETS
 from localcloud.launcher.errors import CommandError, UsageError
@@ -131,8 +132,7 @@ def check_target(path: Path) -> None:
 
 def readable(text: str) -> str:
     """A text on one line, in which nothing steers a terminal."""
-    shown = text[:_WIDEST].replace("\r\n", "⏎").replace("\n", "⏎")
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in shown)
+    return harmless(text[:_WIDEST].replace("\r\n", "⏎").replace("\n", "⏎")).replace("\t", "\\t")
 
 
 def describe_reason(reason: Mapping[str, Any]) -> str:

@@ -1,6 +1,7 @@
 """`landfall status`: what runs, what is pending, and what became of the files."""
 
 import json
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -14,17 +15,18 @@ from localcloud.airflow.api import Airflow
 from localcloud.command import ledger
 from localcloud.command.console import make_console, print_table
 from localcloud.command.datasets import Dataset, read_datasets, why_ignored
-from localcloud.command.journal import OpenBatch, read_open_batch
+from localcloud.command.journal import OpenBatch, read_open_batches
 from localcloud.command.query import to_json
 from localcloud.launcher.clients import bigquery_client, storage_client
 from localcloud.launcher.cloud import BUCKETS, Cloud
-from localcloud.launcher.parts import PARTS
+from localcloud.launcher.parts import name_parts
 from localcloud.launcher.place import Place
 from localcloud.launcher.process import is_alive
 from localcloud.launcher.state import State, read_state
 from localcloud.launcher.web import WebError
 
 VERSION = 1
+WAITING = "waiting"
 _FILES, _SHOWN = 1000, 15
 _WIDEST = 120  # of a reason; `--json` has it whole
 
@@ -42,7 +44,7 @@ def status(place: Place, as_json: bool) -> int:
     """Show the state; 1 when some parts are down while others run."""
     document = observe(place)
     if as_json:
-        print(json.dumps(document, indent=2, ensure_ascii=False))
+        print(json.dumps(document, indent=2, ensure_ascii=sys.stdout.isatty()))
     else:
         show(make_console(), document)
     states = {part["state"] for part in document["parts"]}
@@ -77,7 +79,7 @@ def describe_parts(state: State) -> list[dict[str, Any]]:
             "pid": running.pid if running and is_alive(running) else None,
             "port": state.ports.get(name),
         }
-        for name in PARTS
+        for name in name_parts(state.faults)
     ]
 
 
@@ -87,21 +89,26 @@ def _observe_data(cloud: Cloud, datasets: Mapping[str, Dataset], document: dict[
         Landed(f"gs://{blob.bucket.name}/{blob.name}", int(blob.generation), blob.time_created)
         for blob in objects.list_blobs(BUCKETS["landing"], timeout=20)
     ]
-    batches = {name: read_open_batch(objects, name) for name in datasets}
+    batches = {name: read_open_batches(objects, name) for name in datasets}
     recorded = ledger.list_files(tables, _FILES)
     last = ledger.list_last_batches(tables)
     counts = ledger.count_trusted(tables, datasets.values())
-    running = {
-        name: describe_open(batch, find_step(cloud, batch), last.get(name))
-        for name, batch in batches.items()
-        if batch
+    described = {
+        name: [
+            describe_open(batch, find_step(cloud, batch), ledger.find_batch(tables, batch.batch_id))
+            for batch in opened
+        ]
+        for name, opened in batches.items()
     }
-    document["files"] = describe_files(landed, batches, recorded, datasets, running)
+    everyone = [batch for opened in batches.values() for batch in opened]
+    known = {one["batch_id"]: one for opened in described.values() for one in opened}
+    document["files"] = describe_files(landed, everyone, recorded, datasets, known)
     document["datasets"] = [
         {
             "dataset": name,
             "pending": sum(f["dataset"] == name and f["state"] == "pending" for f in document["files"]),
-            "running": running.get(name),
+            "running": next((one for one in described[name] if one["state"] != WAITING), None),
+            "waiting": [one for one in described[name] if one["state"] == WAITING],
             "last_batch": to_json(last.get(name)),
             "trusted_rows": counts.get(name),
         }
@@ -111,16 +118,17 @@ def _observe_data(cloud: Cloud, datasets: Mapping[str, Dataset], document: dict[
 
 def describe_files(
     landed: Sequence[Landed],
-    batches: Mapping[str, OpenBatch | None],
+    batches: Sequence[OpenBatch],
     recorded: Sequence[Mapping[str, Any]],
     datasets: Mapping[str, Dataset],
-    running: Mapping[str, Mapping[str, Any]],
+    described: Mapping[str, Mapping[str, Any]],
 ) -> list[dict[str, Any]]:
     """One entry for each known file: those under way first, then the ledger's, newest first.
 
-    States: pending, ignored; of the open batch running, failed; of the ledger loaded, rejected, superseded.
+    States: pending, ignored; of an open batch, `described` by its id, running, waiting, failed; of the ledger
+    loaded, rejected, superseded.
     """
-    claimed = {file: batch for batch in batches.values() if batch for file in batch.files}
+    claimed = {file: batch for batch in batches for file in batch.files}
     known = {(file["source_uri"], file["source_generation"], file["batch_id"]) for file in recorded}
     entries = []
     for item in landed:
@@ -146,8 +154,8 @@ def describe_files(
                     uri,
                     generation,
                     dataset=batch.dataset,
-                    state=running[batch.dataset]["state"],
-                    detail=running[batch.dataset]["detail"],
+                    state=described[batch.batch_id]["state"],
+                    detail=described[batch.batch_id]["detail"],
                     batch_id=batch.batch_id,
                     at=batch.claimed_at,
                 )
@@ -176,6 +184,8 @@ def _entry(uri: str, generation: int, **facts: Any) -> dict[str, Any]:
 
 def find_step(cloud: Cloud, batch: OpenBatch) -> str | None:
     """The tasks that work on the open batch now; None when none does, or Airflow does not say."""
+    if batch.retry_at is not None:
+        return None
     airflow, dag = Airflow(cloud.url("api-server")), f"ingest_{batch.dataset}"
     try:
         run = next((run for run in airflow.runs(dag) if run["state"] == "running"), None)
@@ -187,18 +197,19 @@ def find_step(cloud: Cloud, batch: OpenBatch) -> str | None:
     )
 
 
-def describe_open(batch: OpenBatch, step: str | None, last: Mapping[str, Any] | None) -> dict[str, Any]:
-    """The open batch: `failed`, with why, when its run gave up and no other works on it yet."""
-    gave_up = (
-        step is None and last is not None and (last["batch_id"], last["state"]) == (batch.batch_id, "failed")
-    )
+def describe_open(batch: OpenBatch, step: str | None, known: Mapping[str, Any] | None) -> dict[str, Any]:
+    """The open batch, and why it failed last, if it did; `known` is its row of the ledger.
+
+    `waiting` for its next try, or `failed` when its run ended before and no other works on it yet.
+    """
+    failed = step is None and known is not None and known["state"] == "failed"
     facts = {name: value for name, value in asdict(batch).items() if name != "files"}
     return {
         **to_json(facts),
         "files": len(batch.files),
-        "state": "failed" if gave_up else "running",
+        "state": WAITING if batch.retry_at else "failed" if failed else "running",
         "step": step,
-        "detail": last["detail"] if last and gave_up else None,
+        "detail": known["detail"] if known and failed else None,
     }
 
 
@@ -216,11 +227,11 @@ def show(console: Console, document: Mapping[str, Any]) -> None:
     console.print()
     table = _table("dataset", "pending", "running", "last batch", "rows trusted")
     for one in document["datasets"]:
-        running, last = one["running"], one["last_batch"]
+        last = one["last_batch"]
         table.add_row(
             one["dataset"],
             str(one["pending"]),
-            f"{running['batch_id'][:12]} {running['step'] or running['state']}" if running else "–",
+            _under_way(one["running"], one["waiting"]),
             _last(last) if last else "–",
             "–" if one["trusted_rows"] is None else str(one["trusted_rows"]),
         )
@@ -248,6 +259,14 @@ def show(console: Console, document: Mapping[str, Any]) -> None:
         console.print(f"… and {more} more: landfall status --json")
 
 
+def _under_way(running: Mapping[str, Any] | None, waiting: Sequence[Mapping[str, Any]]) -> str:
+    words = [f"{running['batch_id'][:12]} {running['step'] or running['state']}"] if running else []
+    if waiting:
+        soonest = min(batch["retry_at"] for batch in waiting)
+        words.append(f"{len(waiting)} failed, tried again at {_moment(soonest)[-8:]}")
+    return ", ".join(words) or "–"
+
+
 def _last(batch: Mapping[str, Any]) -> str:
     rows = "" if batch["state"] != "succeeded" else f", {batch['rows_accepted']} rows"
     return f"{batch['state']}{rows}, {_moment(batch['recorded_at'])}"
@@ -269,6 +288,7 @@ def _coloured(state: str) -> Text:
             "loaded": "green",
             "rejected": "red",
             "failed": "red",
+            WAITING: "yellow",
             "ignored": "yellow",
             "superseded": "yellow",
         }.get(state, "cyan"),

@@ -16,17 +16,17 @@ from localcloud.launcher.state import locked
 from localcloud.launcher.up import bring_up, end_parts, is_up
 
 
-def up(place: Place) -> int:
+def up(place: Place, faults: bool = False) -> int:
     """Start what does not run, wait until all is ready, and say where things are."""
     console = make_console()
     began = time.monotonic()
     check_home(place)
     with locked(place.lock):
-        ran = is_up(place)
+        ran = is_up(place, faults)
         if not ran:
             require(check_machine(place))
         with Progress(console) as progress:
-            cloud = bring_up(place, os.environ, progress)
+            cloud = bring_up(place, os.environ, progress, faults)
     console.print(_welcome(cloud, ran, time.monotonic() - began))
     return 0
 

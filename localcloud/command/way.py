@@ -88,11 +88,15 @@ def see_delivery(way: Way, deliveries: Iterable[Mapping[str, Any]]) -> None:
             way.now = f"event refused {delivery['attempts']} times, last with {status}"
 
 
-def see_batch(way: Way, batch: OpenBatch | None) -> None:
-    """Take in the dataset's open batch."""
-    if batch and (way.uri, way.generation) in batch.files and _is_asked_for(way, batch):
-        way.batch = batch
-        way.reach("claimed", batch.claimed_at, f"batch {batch.batch_id[:12]}")
+def see_batch(way: Way, batches: Iterable[OpenBatch]) -> None:
+    """Take in the dataset's open batches; of a batch that was divided, the part that has the file."""
+    for batch in batches:
+        if (way.uri, way.generation) in batch.files and _is_asked_for(way, batch):
+            way.batch = batch
+            way.reach("claimed", batch.claimed_at, f"batch {batch.batch_id[:12]}")
+            if batch.retry_at is not None:
+                times = "once" if batch.failures == 1 else f"{batch.failures} times"
+                way.now = f"failed {times}; tried again at {batch.retry_at.astimezone():%H:%M:%S}"
 
 
 def choose_run(way: Way, runs: Iterable[Mapping[str, Any]]) -> Mapping[str, Any] | None:
@@ -121,7 +125,7 @@ def see_run(way: Way, run: Mapping[str, Any] | None) -> None:
 def see_tasks(way: Way, tasks: Iterable[Mapping[str, Any]]) -> None:
     """Take in the task instances of the run that carries the file's batch."""
     by_name = {task["task_id"]: task for task in tasks}
-    if way.batch is None:
+    if way.batch is None or way.batch.retry_at is not None:
         return
     for step, names in TASKS.items():
         mine = [by_name[name] for name in names if name in by_name]

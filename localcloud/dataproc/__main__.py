@@ -3,20 +3,24 @@
 import argparse
 import logging
 import os
+import shlex
 import signal
 import sys
 import threading
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pyspark
+
+from localcloud.faults.reader import Faults
 
 from .class_archive import ClassArchive
 from .clusters import Clusters
 from .jobs import Jobs
 from .operations import Operations
 from .runner import Runner
-from .server import make_server
+from .server import Served, make_server
 from .spark import Site
 from .store import Store
 from .timekeeper import Timekeeper
@@ -34,19 +38,21 @@ def main() -> int:
     state, buckets = options.state.resolve(), options.buckets.resolve()
     for folder in (state, buckets):
         folder.mkdir(parents=True, exist_ok=True)
-    site = _site(buckets)
+    site = _site(buckets, options.spark_submit)
     archive = ClassArchive(site)
     store = Store(state / "dataproc.sqlite")
-    jobs = Jobs(store, Runner(site, state / "jobs", archive.jvm_options), _now)
-    clusters = Clusters(store, buckets, timedelta(seconds=options.seconds), _now, jobs.end_of_cluster)
+    faults = Faults(options.faults)
+    jobs = Jobs(store, Runner(site, state / "jobs", archive.jvm_options), _now, faults)
+    change_time = timedelta(seconds=options.seconds)
+    clusters = Clusters(store, buckets, change_time, _now, jobs.end_of_cluster, faults)
     timekeeper = Timekeeper(clusters.advance, _now)
-    address = f"127.0.0.1:{options.port}"
-    server = make_server(address, options.project, clusters, jobs, Operations(store), timekeeper)
+    served = Served(options.port, options.project, faults)
+    server = make_server(served, clusters, jobs, Operations(store), timekeeper)
     jobs.recover()
     timekeeper.start()
     server.start()
-    _log.info("Dataproc of project %s at %s, state in %s", options.project, address, state)
-    if options.warm_up:
+    _log.info("Dataproc of project %s at port %s, state in %s", options.project, options.port, state)
+    if options.warm_up and site.spark_submit is None:
         archive.make_in_background()
     stop.wait()
     server.stop(grace=0.5)
@@ -72,16 +78,24 @@ def _options() -> argparse.Namespace:
         action="store_false",
         help="do not make the archive of Spark's classes",
     )
+    parser.add_argument(
+        "--spark-submit",
+        type=shlex.split,
+        metavar="COMMAND",
+        help="runs the jobs in place of the installed pyspark's spark-submit, with its arguments",
+    )
+    parser.add_argument("--faults", type=Path, metavar="FILE", help="rules of faults, read again on change")
     return parser.parse_args()
 
 
-def _site(buckets: Path) -> Site:
+def _site(buckets: Path, spark_submit: Sequence[str] | None = None) -> Site:
     return Site(
         spark_home=Path(pyspark.__file__).parent,
         python=Path(sys.executable),
         cores=os.cpu_count() or 1,
         memory=os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
         buckets=buckets,
+        spark_submit=tuple(spark_submit) if spark_submit else None,
     )
 
 

@@ -20,13 +20,17 @@ from google.cloud.dataproc_v1.types import (
 from google.longrunning.operations_pb2 import Operation  # type: ignore[import-untyped]
 from google.protobuf.empty_pb2 import Empty
 
+from localcloud.faults.reader import Faults
+
 from . import filters, operations, validation
+from .call_faults import choose_for
 from .errors import already_exists, failed_precondition, invalid_argument, not_found
 from .lifecycle import deletion_time
 from .names import Scope, instance_names
 from .store import PendingOperation, Store
 
 State = ClusterStatus.State
+SERVICE = "ClusterController"
 DEFAULT_IMAGE = "3.0-debian13"
 DEFAULT_WORKERS = 2
 TIME_BETWEEN_TTL_CHECKS = timedelta(seconds=30)
@@ -41,13 +45,17 @@ class Clusters:
         buckets: Path,
         change_time: timedelta,
         clock: Callable[[], datetime],
-        end_jobs: Callable[[str], None],
+        end_jobs: Callable[[str, str], None],
+        faults: Faults,
     ) -> None:
         self._store = store
         self._buckets = buckets
         self._change_time = change_time
         self._clock = clock
         self._end_jobs = end_jobs
+        self._faults = faults
+        # Operations that will fail, by a rule of faults.
+        self._failing: set[str] = set()
 
     def create(self, request: CreateClusterRequest) -> Operation:
         """Begin to create a cluster; the operation that is returned is not done."""
@@ -55,7 +63,7 @@ class Clusters:
         now = self._clock()
         if problems := validation.create_cluster_problems(request, now):
             raise invalid_argument(problems)
-        with self._store.lock:
+        with self._store.transaction():
             if (first := self._first("CreateCluster", scope, request.request_id)) is not None:
                 return first
             name = request.cluster.cluster_name
@@ -64,7 +72,11 @@ class Clusters:
             cluster = _completed(request.cluster, scope, now)
             self._claim_buckets(request.cluster, cluster)
             self._store.put_cluster(scope, cluster)
-            return self._begin("CREATE", "CreateCluster", scope, cluster, request.request_id)
+            slow = self._slowness("CreateCluster", "slow_create", name)
+            operation = self._begin("CREATE", "CreateCluster", scope, cluster, request.request_id, slow)
+            if choose_for(self._faults, SERVICE, "CreateCluster", name, "cluster_error"):
+                self._failing.add(operation.name)
+            return operation
 
     def get(self, request: GetClusterRequest) -> Cluster:
         """The cluster; NOT_FOUND if there is none of that name."""
@@ -84,7 +96,7 @@ class Clusters:
         name = request.cluster_name
         if problems := validation.delete_cluster_problems(scope, name, request.request_id):
             raise invalid_argument(problems)
-        with self._store.lock:
+        with self._store.transaction():
             if (first := self._first("DeleteCluster", scope, request.request_id)) is not None:
                 return first
             cluster = self._find(scope, name)
@@ -94,24 +106,25 @@ class Clusters:
                 raise failed_precondition(
                     f"Cannot delete cluster '{name}' when it has other pending delete operations."
                 )
-            return self._begin_deletion(scope, cluster, request.request_id)
+            slow = self._slowness("DeleteCluster", "slow_delete", name)
+            return self._begin_deletion(scope, cluster, request.request_id, slow)
 
     def cancel_operation(self, name: str) -> None:
         """Stop a creation: its operation fails as CANCELLED, its cluster is in ERROR. A deletion goes on."""
-        with self._store.lock:
+        with self._store.transaction():
             operation = operations.find(self._store, name)
             metadata = operations.metadata_of(operation)
             pending = next((one for one in self._store.pending_operations() if one.name == name), None)
             if pending is None or metadata.operation_type != "CREATE":
                 return
             cluster = self._find(pending.scope, metadata.cluster_name)
-            _enter(cluster, State.ERROR, self._clock(), "The creation of the cluster was cancelled.")
+            enter(cluster, State.ERROR, self._clock(), "The creation of the cluster was cancelled.")
             self._store.put_cluster(pending.scope, cluster)
-            self._fail(pending, operation, "The operation was cancelled.")
+            self._fail(pending, operation, grpc.StatusCode.CANCELLED, "The operation was cancelled.")
 
     def advance(self) -> datetime:
         """Finish the operations that are due, delete clusters past their TTL; returns when to come again."""
-        with self._store.lock:
+        with self._store.transaction():
             now = self._clock()
             for pending in self._store.pending_operations():
                 if pending.due <= now.timestamp():
@@ -127,6 +140,10 @@ class Clusters:
         moment = deletion_time(cluster.config.lifecycle_config, _created(cluster), self._idle_since(cluster))
         if moment is not None and moment <= now:
             self._begin_deletion(scope, cluster, request_id="")
+
+    def _slowness(self, method: str, action: str, name: str) -> timedelta:
+        rule = choose_for(self._faults, SERVICE, method, name, action)
+        return timedelta(seconds=rule.seconds if rule else 0)
 
     def _idle_since(self, cluster: Cluster) -> datetime | None:
         jobs = [job for _, job in self._store.jobs_of_cluster(cluster.cluster_uuid)]
@@ -146,26 +163,41 @@ class Clusters:
         target = self._store.target_of_request(method, scope, request_id) if request_id else None
         return operations.find(self._store, target) if target else None
 
-    def _begin(self, kind: str, method: str, scope: Scope, cluster: Cluster, request_id: str) -> Operation:
+    def _begin(
+        self,
+        kind: str,
+        method: str,
+        scope: Scope,
+        cluster: Cluster,
+        request_id: str,
+        slow: timedelta,
+    ) -> Operation:
         now = self._clock()
         operation = operations.new_operation(scope, kind, cluster, now)
-        due = (now + self._change_time).timestamp()
+        due = (now + self._change_time + slow).timestamp()
         self._store.put_operation(scope, operation, cluster.cluster_uuid, due)
         self._store.remember_request(method, scope, request_id, operation.name)
         return operation
 
-    def _begin_deletion(self, scope: Scope, cluster: Cluster, request_id: str) -> Operation:
+    def _begin_deletion(
+        self, scope: Scope, cluster: Cluster, request_id: str, slow: timedelta = timedelta(0)
+    ) -> Operation:
         for pending in self._store.pending_operations():
             if pending.cluster_uuid == cluster.cluster_uuid:
                 operation = operations.find(self._store, pending.name)
-                self._fail(pending, operation, f"Cluster '{cluster.cluster_name}' was deleted meanwhile.")
-        _enter(cluster, State.DELETING, self._clock())
+                words = f"Cluster '{cluster.cluster_name}' was deleted meanwhile."
+                self._fail(pending, operation, grpc.StatusCode.CANCELLED, words)
+        enter(cluster, State.DELETING, self._clock())
         self._store.put_cluster(scope, cluster)
-        self._end_jobs(cluster.cluster_uuid)
-        return self._begin("DELETE", "DeleteCluster", scope, cluster, request_id)
+        words = f"Cluster '{cluster.cluster_name}' was deleted while the job was active."
+        self._end_jobs(cluster.cluster_uuid, words)
+        return self._begin("DELETE", "DeleteCluster", scope, cluster, request_id, slow)
 
-    def _fail(self, pending: PendingOperation, operation: Operation, message: str) -> None:
-        operations.fail(operation, grpc.StatusCode.CANCELLED, message, self._clock())
+    def _fail(
+        self, pending: PendingOperation, operation: Operation, code: grpc.StatusCode, message: str
+    ) -> None:
+        self._failing.discard(pending.name)
+        operations.fail(operation, code, message, self._clock())
         self._store.put_operation(pending.scope, operation, pending.cluster_uuid, due=None)
 
     def _finish(self, pending: PendingOperation, now: datetime) -> None:
@@ -173,8 +205,12 @@ class Clusters:
         metadata = operations.metadata_of(operation)
         if metadata.operation_type == "CREATE":
             cluster = self._find(pending.scope, metadata.cluster_name)
-            _enter(cluster, State.RUNNING, now)
+            failure = _no_workers(cluster) if pending.name in self._failing else ""
+            enter(cluster, State.ERROR if failure else State.RUNNING, now, failure)
             self._store.put_cluster(pending.scope, cluster)
+            if failure:
+                self._fail(pending, operation, grpc.StatusCode.INTERNAL, failure)
+                return
             operations.complete(operation, Cluster.pb(cluster), now)
         else:
             self._store.drop_cluster(pending.cluster_uuid)
@@ -224,7 +260,20 @@ def _complete_groups(cluster: Cluster) -> None:
         group.instance_names = instance_names(cluster.cluster_name, "sw", group.num_instances)
 
 
-def _enter(cluster: Cluster, state: int, now: datetime, detail: str = "") -> None:
+def _no_workers(cluster: Cluster) -> str:
+    """What Dataproc says of a creation that failed since the workers did not come."""
+    name = cluster.cluster_name
+    lines = ["Cannot start master: Insufficient number of DataNodes reporting"]
+    lines += [
+        f"Worker {worker} unable to register with master: {name}-m. This could be because it is offline, or "
+        "network is misconfigured."
+        for worker in cluster.config.worker_config.instance_names
+    ]
+    return "\n".join(["Multiple Errors:", *(f" - {line}" for line in lines)])
+
+
+def enter(cluster: Cluster, state: int, now: datetime, detail: str = "") -> None:
+    """Change the cluster's state, and keep the one before in its history."""
     cluster.status_history.append(cluster.status)
     cluster.status = ClusterStatus(state=state, detail=detail, state_start_time=now)
 

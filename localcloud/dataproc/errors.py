@@ -1,5 +1,7 @@
 """The errors that the API gives, each with Google's status code and a message in Google's words."""
 
+from collections.abc import Sequence
+
 import grpc
 
 
@@ -14,10 +16,7 @@ class ApiError(Exception):
 
 def invalid_argument(problems: list[str]) -> ApiError:
     """The request is wrong whatever the state; several problems are listed together, as Dataproc does."""
-    if len(problems) == 1:
-        return ApiError(grpc.StatusCode.INVALID_ARGUMENT, problems[0])
-    lines = "\n".join(f" - {problem}" for problem in problems)
-    return ApiError(grpc.StatusCode.INVALID_ARGUMENT, f"Multiple validation errors:\n{lines}")
+    return ApiError(grpc.StatusCode.INVALID_ARGUMENT, _listed(problems))
 
 
 def not_found(resource: str) -> ApiError:
@@ -30,9 +29,9 @@ def already_exists(action: str, resource: str) -> ApiError:
     return ApiError(grpc.StatusCode.ALREADY_EXISTS, f"Already exists: Failed to {action}: {resource}")
 
 
-def failed_precondition(message: str) -> ApiError:
+def failed_precondition(*problems: str) -> ApiError:
     """The request is right, but not in the present state."""
-    return ApiError(grpc.StatusCode.FAILED_PRECONDITION, message)
+    return ApiError(grpc.StatusCode.FAILED_PRECONDITION, _listed(problems))
 
 
 def permission_denied() -> ApiError:
@@ -46,3 +45,9 @@ def unimplemented(what: str) -> ApiError:
         grpc.StatusCode.UNIMPLEMENTED,
         f"{what} is not part of the local Dataproc: localcloud/dataproc/README.md lists what is.",
     )
+
+
+def _listed(problems: Sequence[str]) -> str:
+    if len(problems) == 1:
+        return problems[0]
+    return "\n".join(["Multiple validation errors:", *(f" - {problem}" for problem in problems)])

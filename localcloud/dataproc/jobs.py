@@ -3,7 +3,7 @@
 import logging
 import threading
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -20,14 +20,21 @@ from google.cloud.dataproc_v1.types import (
     SubmitJobRequest,
 )
 
-from . import filters, validation
+from localcloud.faults.reader import Faults
+from localcloud.faults.rules import Rule
+
+from . import filters, job_faults, validation
+from .clusters import enter
 from .errors import already_exists, failed_precondition, invalid_argument, not_found, unimplemented
 from .names import Scope
-from .processes import Session, end_marked
+from .processes import Session
 from .runner import Launch, Runner, StagingError
 from .store import Store
 
 State = JobStatus.State
+NO_AGENT = "No agent on master node(s) found to be active"
+# Of a job whose cluster is gone, and with it the agent that knew of it.
+TASK_NOT_FOUND = "Task not found"
 STOPPED = "The local Dataproc was stopped while the job was active."
 _JOIN_SECONDS = 4.0
 _log = logging.getLogger(__name__)
@@ -50,10 +57,11 @@ class Key(NamedTuple):
 class Jobs:
     """The jobs of the store, and the threads of those that are active."""
 
-    def __init__(self, store: Store, runner: Runner, clock: Callable[[], datetime]) -> None:
+    def __init__(self, store: Store, runner: Runner, clock: Callable[[], datetime], faults: Faults) -> None:
         self._store = store
         self._runner = runner
         self._clock = clock
+        self._faults = faults
         self._threads: dict[Key, threading.Thread] = {}
         self._sessions: dict[Key, Session] = {}
         self._endings: dict[Key, Ending] = {}
@@ -65,7 +73,7 @@ class Jobs:
             raise invalid_argument(problems)
         if (kind := Job.pb(request.job).WhichOneof("type_job")) != "pyspark_job":
             raise unimplemented(f"A job of type {kind}")
-        with self._store.lock:
+        with self._store.transaction():
             first = self._store.target_of_request("SubmitJob", scope, request.request_id)
             if request.request_id and first:
                 return self._find(Key(scope, first))
@@ -76,8 +84,9 @@ class Jobs:
                 raise already_exists("submit job", scope.job(key.job_id))
             self._store.put_job(scope, job)
             self._store.remember_request("SubmitJob", scope, request.request_id, key.job_id)
+            rules = job_faults.choose(self._faults, key.job_id)
             thread = threading.Thread(
-                target=self._work, args=(key, Job(job), cluster), name=f"job {key.job_id}"
+                target=self._work, args=(key, Job(job), cluster, rules), name=f"job {key.job_id}"
             )
             self._threads[key] = thread
             thread.start()
@@ -105,7 +114,7 @@ class Jobs:
     def cancel(self, request: CancelJobRequest) -> Job:
         """Ask an active job to end; it is CANCELLED once its processes are gone."""
         key = Key(Scope(request.project_id, request.region), request.job_id)
-        with self._store.lock:
+        with self._store.transaction():
             job = self._find(key)
             if job.status.state in filters.FINAL_JOB_STATES:
                 raise failed_precondition(
@@ -120,7 +129,7 @@ class Jobs:
     def delete(self, request: DeleteJobRequest) -> None:
         """Forget a job that is not active."""
         key = Key(Scope(request.project_id, request.region), request.job_id)
-        with self._store.lock:
+        with self._store.transaction():
             job = self._find(key)
             if job.status.state not in filters.FINAL_JOB_STATES:
                 raise failed_precondition(
@@ -128,68 +137,91 @@ class Jobs:
                 )
             self._store.drop_job(*key)
 
-    def end_of_cluster(self, cluster_uuid: str) -> None:
-        """End the active jobs of a cluster that is being deleted."""
+    def end_of_cluster(self, cluster_uuid: str, details: str) -> None:
+        """End the active jobs of a cluster that is being deleted, or that is gone."""
         for scope, job in self._store.jobs_of_cluster(cluster_uuid):
             if job.status.state not in filters.FINAL_JOB_STATES:
-                name = job.placement.cluster_name
-                details = f"Cluster '{name}' was deleted while the job was active."
                 self._end(Key(scope, job.reference.job_id), Ending(State.ERROR, details))
 
     def recover(self) -> None:
-        """Mark the jobs that an earlier run left active as ERROR, and end what is left of their processes."""
-        for scope, job, mark in self._store.every_job():
+        """End what is left of the processes of an earlier run, and mark the jobs it left active as ERROR."""
+        self._runner.end_all()
+        for scope, job in self._store.every_job():
             if job.status.state not in filters.FINAL_JOB_STATES:
-                end_marked(mark)
-                self._enter(Key(scope, job.reference.job_id), State.ERROR, STOPPED)
+                with self._store.transaction():
+                    self._enter(Key(scope, job.reference.job_id), State.ERROR, STOPPED)
+                    self._break_cluster(scope, job)
                 self._runner.clear(job)
 
     def stop(self) -> None:
         """End every active job, and wait until its processes are gone."""
-        with self._store.lock:
+        with self._store.transaction():
             threads = dict(self._threads)
             for key in threads:
+                self._break_cluster(key.scope, self._find(key))
                 self._end(key, Ending(State.ERROR, STOPPED))
         for thread in threads.values():
             thread.join(_JOIN_SECONDS)
 
-    def _work(self, key: Key, job: Job, cluster: Cluster) -> None:
+    def _work(self, key: Key, job: Job, cluster: Cluster, rules: Sequence[Rule]) -> None:
         try:
-            ending = self._run(key, job, cluster)
+            ending = self._run(key, job, cluster, rules)
         except StagingError as error:
             ending = Ending(State.ERROR, str(error))
         except Exception as error:
             _log.exception("job %s", key.job_id)
             ending = Ending(State.ERROR, f"The local Dataproc failed to run the job: {error!r}")
         self._runner.clear(job)
-        with self._store.lock:
+        with self._store.transaction():
             self._sessions.pop(key, None)
             self._threads.pop(key, None)
             ending = self._endings.pop(key, ending)
             self._enter(key, ending.state, ending.details)
 
-    def _run(self, key: Key, job: Job, cluster: Cluster) -> Ending:
+    def _run(self, key: Key, job: Job, cluster: Cluster, rules: Sequence[Rule]) -> Ending:
         launch = self._runner.stage(job, cluster)
         session = self._start(key, launch)
+        if session:
+            job_faults.strike(self._faults, rules, session, lambda: self._lose(cluster.cluster_uuid))
         code = session.wait() if session else 0
         if code == 0:
             return Ending(State.DONE, "")
         return Ending(
             State.ERROR,
-            f"Google Cloud Dataproc Agent reports job failure (exit code {code}). The driver's output is at "
-            f"{job.driver_output_resource_uri}.*; it ends with:\n{self._runner.last_words(job)}",
+            f"{_killed(code)}Google Cloud Dataproc Agent reports job failure (exit code {code}). The "
+            f"driver's output is at {job.driver_output_resource_uri}.*; it ends with:\n"
+            f"{self._runner.last_words(job)}",
         )
 
     def _start(self, key: Key, launch: Launch) -> Session | None:
-        with self._store.lock:
+        with self._store.transaction():
             if key in self._endings:
                 return None
             self._enter(key, State.SETUP_DONE)
             session = self._runner.start(launch)
             self._sessions[key] = session
-            self._store.mark_process(*key, session.mark)
             self._enter(key, State.RUNNING)
             return session
+
+    def _break_cluster(self, scope: Scope, job: Job) -> None:
+        """Put a job's cluster in ERROR: what ends with this process are machines, not the job's own doing."""
+        placement, states = job.placement, ClusterStatus.State
+        cluster = self._store.cluster(scope, placement.cluster_name)
+        is_its_own = cluster is not None and cluster.cluster_uuid == placement.cluster_uuid
+        if cluster and is_its_own and cluster.status.state == states.RUNNING:
+            enter(cluster, states.ERROR, self._clock(), STOPPED)
+            self._store.put_cluster(scope, cluster)
+
+    def _lose(self, cluster_uuid: str) -> Sequence[str]:
+        """Let a running cluster be gone, without an operation; its jobs stay, in ERROR. Returns its name."""
+        with self._store.transaction():
+            clusters = {one.cluster_uuid: one for one in self._store.clusters()}
+            cluster = clusters.get(cluster_uuid)
+            if cluster is None or cluster.status.state != ClusterStatus.State.RUNNING:
+                return ()
+            self._store.drop_cluster(cluster_uuid)
+            self.end_of_cluster(cluster_uuid, TASK_NOT_FOUND)
+            return (cluster.cluster_name,)
 
     def _end(self, key: Key, ending: Ending) -> None:
         self._endings[key] = ending
@@ -213,12 +245,21 @@ class Jobs:
         cluster = self._store.cluster(scope, name)
         if cluster is None:
             raise not_found(scope.cluster(name))
-        if cluster.status.state != ClusterStatus.State.RUNNING:
-            raise failed_precondition(
-                f"Unable to submit job, cluster '{name}' is in state {cluster.status.state.name} "
-                "and cannot accept jobs."
-            )
+        if (state := cluster.status.state) != ClusterStatus.State.RUNNING:
+            words = f"Unable to submit job, cluster '{name}' is in state {state.name} and cannot accept jobs."
+            dead = [NO_AGENT] if state == ClusterStatus.State.ERROR else []
+            raise failed_precondition(*dead, words)
         return cluster
+
+
+def _killed(code: int) -> str:
+    """What Dataproc says first of a driver that a signal ended; a shell's code is 128 and the signal."""
+    if code >= 0:
+        return ""
+    return (
+        f"Driver received SIGTERM/SIGKILL signal and exited with {128 - code} code, which potentially "
+        "signifies a memory pressure.\n"
+    )
 
 
 def _completed(asked: Job, scope: Scope, cluster: Cluster, now: datetime) -> Job:

@@ -79,7 +79,7 @@ class Operations:
 
     def delete(self, name: str) -> None:
         """Forget an operation that is done."""
-        with self._store.lock:
+        with self._store.transaction():
             if not find(self._store, name).done:
                 raise ApiError(grpc.StatusCode.FAILED_PRECONDITION, f"Operation {name} is not done.")
             self._store.drop_operation(name)

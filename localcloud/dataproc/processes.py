@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -24,13 +25,24 @@ class Session:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-        self.mark = _mark(self._process.pid)
+        self.ended = threading.Event()
 
     def wait(self) -> int:
         """The exit code, once the process has ended; what it left behind in its session is ended too."""
         code = self._process.wait()
+        self.ended.set()
         end_session(self._process.pid)
         return code
+
+    def leaders(self) -> list[psutil.Process]:
+        """The process itself, unless it has ended: spark-submit's becomes the driver's JVM."""
+        return [one for one in _members(self._process.pid) if one.pid == self._process.pid]
+
+    def python_workers(self) -> list[psutil.Process]:
+        """Spark's Python workers, oldest first: what its daemons forked."""
+        members = [process for process in _members(self._process.pid) if _is_of_daemon(process)]
+        daemons = {process.pid for process in members}
+        return [process for process in members if _parent_of(process) in daemons]
 
     def end(self, grace: float = GRACE_SECONDS) -> None:
         """Ask the whole session to end, and make it after `grace` seconds."""
@@ -40,7 +52,7 @@ class Session:
 
 def end_session(session: int, grace: float = GRACE_SECONDS) -> None:
     """Send SIGTERM to every process of a session, and SIGKILL to those left after `grace` seconds."""
-    members = [process for process in psutil.process_iter() if _session_of(process.pid) == session]
+    members = _members(session)
     for process in members:
         _signal(process, kill=False)
     _, alive = psutil.wait_procs(members, timeout=grace)
@@ -48,18 +60,37 @@ def end_session(session: int, grace: float = GRACE_SECONDS) -> None:
         _signal(process, kill=True)
 
 
-def end_marked(mark: str) -> None:
-    """End the session of a process that an earlier run of this part started, if it is still that process."""
-    pid, _, _ = mark.partition(":")
-    if mark and psutil.pid_exists(int(pid)) and _mark(int(pid)) == mark:
-        end_session(int(pid))
+def end_working_in(folder: Path) -> None:
+    """End the sessions of all processes whose working directory is a folder below this one."""
+    found = {_session_of(process.pid) for process in psutil.process_iter() if _works_in(process, folder)}
+    for session in found:
+        if session not in (None, os.getsid(0)):
+            end_session(session)
 
 
-def _mark(pid: int) -> str:
+def _members(session: int) -> list[psutil.Process]:
+    return [process for process in psutil.process_iter() if _session_of(process.pid) == session]
+
+
+def _is_of_daemon(process: psutil.Process) -> bool:
     try:
-        return f"{pid}:{psutil.Process(pid).create_time()}"
-    except psutil.NoSuchProcess:
-        return ""
+        return "pyspark.daemon" in process.cmdline()
+    except psutil.Error:
+        return False
+
+
+def _works_in(process: psutil.Process, folder: Path) -> bool:
+    try:
+        return folder in Path(process.cwd()).parents
+    except psutil.Error:
+        return False
+
+
+def _parent_of(process: psutil.Process) -> int | None:
+    try:
+        return process.ppid()
+    except psutil.Error:
+        return None
 
 
 def _session_of(pid: int) -> int | None:

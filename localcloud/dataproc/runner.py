@@ -10,7 +10,7 @@ from google.cloud.dataproc_v1.types import Cluster, Job
 
 from . import spark
 from .driver_log import last_words
-from .processes import Session
+from .processes import Session, end_working_in
 
 _TAIL_BYTES = 1 << 16
 
@@ -68,6 +68,10 @@ class Runner:
             launch.output.write_text(f"local Dataproc: dropped properties that only a cluster has: {names}\n")
         env = spark.environment(self._site, launch.folder, os.environ)
         return Session(launch.command.arguments, env, launch.folder, launch.output)
+
+    def end_all(self) -> None:
+        """End every process of any job, whoever started it."""
+        end_working_in(self._folder)
 
     def last_words(self, job: Job) -> str:
         """Why the driver failed, as far as its output says."""

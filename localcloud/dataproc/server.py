@@ -10,6 +10,9 @@ from google.cloud.dataproc_v1 import types
 from google.longrunning import operations_pb2  # type: ignore[import-untyped]
 from google.protobuf.empty_pb2 import Empty
 
+from localcloud.faults.reader import Faults
+
+from .call_faults import suffer
 from .clusters import Clusters
 from .errors import ApiError, permission_denied, unimplemented
 from .jobs import Jobs
@@ -28,10 +31,18 @@ class Method(NamedTuple):
     write: Callable[[Any], bytes]
 
 
+class Served(NamedTuple):
+    """What every call meets: the port and the project that are served, and the rules of faults."""
+
+    port: int
+    project: str
+    faults: Faults
+
+
 def make_server(
-    address: str, project: str, clusters: Clusters, jobs: Jobs, operations: Operations, timekeeper: Timekeeper
+    served: Served, clusters: Clusters, jobs: Jobs, operations: Operations, timekeeper: Timekeeper
 ) -> grpc.Server:
-    """A server of the three services, bound to `host:port` but not started."""
+    """A server of the three services, bound to loopback but not started."""
     prefix = "google.cloud.dataproc.v1"
     services = {
         f"{prefix}.ClusterController": _cluster_methods(clusters, timekeeper),
@@ -44,12 +55,12 @@ def make_server(
         [
             grpc.method_handlers_generic_handler(
                 service,
-                {name: _handler(f"{service}/{name}", method, project) for name, method in methods.items()},
+                {name: _handler(f"{service}/{name}", method, served) for name, method in methods.items()},
             )
             for service, methods in services.items()
         ]
     )
-    server.add_insecure_port(address)
+    server.add_insecure_port(f"127.0.0.1:{served.port}")
     return server
 
 
@@ -114,12 +125,12 @@ def _operation_methods(operations: Operations, clusters: Clusters) -> dict[str, 
     }
 
 
-def _handler(path: str, method: Method, project: str) -> grpc.RpcMethodHandler:
+def _handler(path: str, method: Method, served: Served) -> grpc.RpcMethodHandler:
     def handle(request: Any, context: grpc.ServicerContext) -> Any:
         try:
-            if getattr(request, "project_id", project) not in ("", project):
+            if getattr(request, "project_id", served.project) not in ("", served.project):
                 raise permission_denied()
-            return method.answer(request)
+            return suffer(served.faults, path, context.peer(), served.port, lambda: method.answer(request))
         except ApiError as error:
             _log.info("%s: %s", path, error)
             context.abort(error.code, error.message)

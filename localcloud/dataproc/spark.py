@@ -14,6 +14,7 @@ from urllib.parse import quote
 MEBIBYTE = 1 << 20
 MOST_DRIVER_MEMORY = 2048 * MEBIBYTE
 LEAST_DRIVER_MEMORY = 512 * MEBIBYTE
+TASK_ATTEMPTS = 4
 
 # The first tier of the compiler, and a simple collector: local jobs are short, and most of their time is
 # the start. `spark.driver.extraJavaOptions=-XX:TieredStopAtLevel=4` gives a long job the second tier back.
@@ -34,13 +35,17 @@ _UNITS = {"k": 1 << 10, "": MEBIBYTE, "m": MEBIBYTE, "g": 1 << 30, "t": 1 << 40}
 
 @dataclass(frozen=True)
 class Site:
-    """What is the same for every job: the machine (memory in bytes), Spark, Python and the buckets."""
+    """What is the same for every job: the machine (memory in bytes), Spark, Python and the buckets.
+
+    `spark_submit` is the command that takes the arguments of spark-submit; None: that of `spark_home`.
+    """
 
     spark_home: Path
     python: Path
     cores: int
     memory: int
     buckets: Path
+    spark_submit: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -81,7 +86,7 @@ def command(
         **_forced(site, folder, kept, jvm_options),
         **gs_properties(site.buckets, bucket_names),
     }
-    arguments = [str(site.spark_home / "bin" / "spark-submit")]
+    arguments = list(site.spark_submit or [str(site.spark_home / "bin" / "spark-submit")])
     for name, value in sorted(properties.items()):
         arguments += ["--conf", f"{name}={value}"]
     for option, values in (
@@ -153,7 +158,8 @@ def _defaults(folder: Path) -> dict[str, str]:
 def _forced(site: Site, folder: Path, kept: Mapping[str, str], jvm_options: Iterable[str]) -> dict[str, str]:
     java = "spark.driver.defaultJavaOptions"
     return {
-        "spark.master": f"local[{site.cores}]",
+        # A task is tried as often as on a cluster; of itself local mode gives up at the first failure.
+        "spark.master": f"local[{site.cores},{TASK_ATTEMPTS}]",
         "spark.submit.deployMode": "client",
         "spark.driver.host": "127.0.0.1",
         "spark.driver.bindAddress": "127.0.0.1",

@@ -1,12 +1,14 @@
 """What survives a restart: clusters, jobs, operations and request ids, in one SQLite file.
 
 A row holds the resource as Google's own serialized protobuf message beside the columns that are searched.
-One lock guards everything: whoever reads in order to write holds it meanwhile.
+What belongs together is written in one transaction, which only one thread is in at a time: whoever reads in
+order to write is in it meanwhile, and a kill leaves all of it or nothing.
 """
 
 import sqlite3
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,7 +22,7 @@ CREATE TABLE IF NOT EXISTS clusters (
     project TEXT, region TEXT, name TEXT, uuid TEXT, created INTEGER, body BLOB,
     PRIMARY KEY (project, region, name));
 CREATE TABLE IF NOT EXISTS jobs (
-    project TEXT, region TEXT, id TEXT, cluster_uuid TEXT, created INTEGER, process TEXT, body BLOB,
+    project TEXT, region TEXT, id TEXT, cluster_uuid TEXT, created INTEGER, body BLOB,
     PRIMARY KEY (project, region, id));
 CREATE TABLE IF NOT EXISTS operations (
     name TEXT, project TEXT, region TEXT, cluster_uuid TEXT, created INTEGER, due REAL, body BLOB,
@@ -33,7 +35,8 @@ _PUT_CLUSTER = """
 INSERT INTO clusters VALUES (?, ?, ?, ?, (SELECT COALESCE(MAX(created), 0) + 1 FROM clusters), ?)
 ON CONFLICT DO UPDATE SET body = excluded.body"""
 _PUT_JOB = """
-INSERT INTO jobs VALUES (?, ?, ?, ?, (SELECT COALESCE(MAX(created), 0) + 1 FROM jobs), '', ?)
+INSERT INTO jobs (project, region, id, cluster_uuid, created, body)
+VALUES (?, ?, ?, ?, (SELECT COALESCE(MAX(created), 0) + 1 FROM jobs), ?)
 ON CONFLICT DO UPDATE SET body = excluded.body"""
 _PUT_OPERATION = """
 INSERT INTO operations VALUES (?, ?, ?, ?, (SELECT COALESCE(MAX(created), 0) + 1 FROM operations), ?, ?)
@@ -50,17 +53,29 @@ class PendingOperation(NamedTuple):
 
 
 class Store:
-    """The state of the part; every method takes the lock itself, callers hold it around several."""
+    """The state of the part; every method is a transaction of its own unless its caller is in one."""
 
     def __init__(self, path: Path) -> None:
-        self.lock = threading.RLock()
+        self._lock = threading.RLock()
         self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
         self._db.executescript("PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;" + _SCHEMA)
 
     def close(self) -> None:
         """Close the file."""
-        with self.lock:
+        with self._lock:
             self._db.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Alone meanwhile; an error undoes what was written."""
+        with self._lock:
+            if self._db.in_transaction:
+                yield
+                return
+            self._db.execute("BEGIN IMMEDIATE")
+            # The connection commits, or rolls back after an error.
+            with self._db:
+                yield
 
     def cluster(self, scope: Scope, name: str) -> Cluster | None:
         """The cluster of that name, or None."""
@@ -100,20 +115,15 @@ class Store:
         query = "SELECT project, region, body FROM jobs WHERE cluster_uuid = ?"
         return [(Scope(*row[:2]), Job.deserialize(row[2])) for row in self._rows(query, uuid)]
 
-    def every_job(self) -> list[tuple[Scope, Job, str]]:
-        """All jobs with their scope and the mark of their process (empty when none was started)."""
-        query = "SELECT project, region, process, body FROM jobs"
-        return [(Scope(*row[:2]), Job.deserialize(row[3]), row[2]) for row in self._rows(query)]
+    def every_job(self) -> list[tuple[Scope, Job]]:
+        """All jobs with their scope."""
+        query = "SELECT project, region, body FROM jobs"
+        return [(Scope(*row[:2]), Job.deserialize(row[2])) for row in self._rows(query)]
 
     def put_job(self, scope: Scope, job: Job) -> None:
         """Insert or replace a job."""
         body = Job.serialize(job)
         self._write(_PUT_JOB, *scope, job.reference.job_id, job.placement.cluster_uuid, body)
-
-    def mark_process(self, scope: Scope, job_id: str, process: str) -> None:
-        """Remember which process runs a job, for the case that this one dies before it."""
-        query = "UPDATE jobs SET process = ? WHERE project = ? AND region = ? AND id = ?"
-        self._write(query, process, *scope, job_id)
 
     def drop_job(self, scope: Scope, job_id: str) -> None:
         """Forget a job."""
@@ -163,9 +173,9 @@ class Store:
         return (body for (body,) in self._rows(query, *values))
 
     def _rows(self, query: str, *values: object) -> list[tuple[Any, ...]]:
-        with self.lock:
+        with self._lock:
             return self._db.execute(query, values).fetchall()
 
     def _write(self, query: str, *values: object) -> None:
-        with self.lock:
+        with self._lock:
             self._db.execute(query, values)

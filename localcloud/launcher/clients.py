@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from localcloud.faults.answers import EXEMPT_HEADER
 from localcloud.launcher.cloud import BIGQUERY_LOCATION, PROJECT, Cloud
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ def storage_client(cloud: Cloud) -> "storage.Client":
         project=PROJECT,
         credentials=AnonymousCredentials(),  # type: ignore[no-untyped-call]
         client_options={"api_endpoint": cloud.url("storage")},
+        extra_headers={EXEMPT_HEADER: "yes"},
     )
 
 

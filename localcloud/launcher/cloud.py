@@ -15,21 +15,31 @@ BUCKETS = {
     for purpose in ("landing", "archive", "rejected", "lake", "code", "staging")
 }
 SERVERS = ("api-server", "storage", "bigquery", "dataproc", "metadata", "secrets", "function")
+# What stands before a server that cannot fail on purpose itself, by that server's name.
+PROXIES = {"bigquery": "bigquery-proxy", "api-server": "airflow-proxy"}
 TOKEN_SECRET = "token-key"  # noqa: S105 a name, not a secret
 
 
 @dataclass(frozen=True)
 class Cloud:
-    """One local cloud: where it lies and at which loopback ports its servers answer."""
+    """One local cloud: where it lies and at which loopback ports its servers answer.
+
+    With `faults` its parts fail on purpose, when there are rules for it.
+    """
 
     place: Place
     ports: Mapping[str, int]
+    faults: bool = False
 
     def address(self, server: str) -> str:
         return f"{HOST}:{self.ports[server]}"
 
     def url(self, server: str) -> str:
         return f"http://{self.address(server)}"
+
+    def pipeline_url(self, server: str) -> str:
+        """Where the pipeline, unlike the command, finds a server: behind what may make it fail."""
+        return self.url(PROXIES[server] if self.faults else server)
 
 
 def names(cloud: Cloud) -> dict[str, str]:
@@ -64,7 +74,7 @@ def endpoints(cloud: Cloud) -> dict[str, str]:
         # HOME, and asks Google about them; no file lies at the path that it is given instead.
         "CLOUD_STORAGE_EMULATOR_ENDPOINT": cloud.url("storage"),
         "GOOGLE_GCLOUD_ADC_PATH_OVERRIDE": str(cloud.place.gcloud / "no_credentials.json"),
-        "BIGQUERY_EMULATOR_HOST": cloud.url("bigquery"),
+        "BIGQUERY_EMULATOR_HOST": cloud.pipeline_url("bigquery"),
         "DATAPROC_EMULATOR_HOST": cloud.address("dataproc"),
         "GCE_METADATA_HOST": cloud.address("metadata"),
         "GCE_METADATA_ROOT": cloud.address("metadata"),

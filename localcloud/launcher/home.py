@@ -16,6 +16,7 @@ from localcloud.secrets.keys import make_first_version
 OURS = (
     *("airflow", "bigquery", "buckets", "dataproc", "gcloud", "keys", "logs"),
     *("storage.sqlite", "storage.sqlite-shm", "storage.sqlite-wal"),
+    *("faults.json", "faults.log"),
     *("state.new", "state.json", "lock"),
 )
 # What a command that failed before there was a cloud leaves behind.

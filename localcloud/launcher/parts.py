@@ -10,7 +10,7 @@ import grpc
 
 from localcloud.airflow.api import Airflow
 from localcloud.airflow.config import make_connection
-from localcloud.launcher.cloud import BUCKETS, PROJECT, Cloud
+from localcloud.launcher.cloud import BUCKETS, PROJECT, PROXIES, Cloud
 from localcloud.launcher.ports import HOST
 from localcloud.launcher.web import WebError, answers, fetch
 
@@ -44,9 +44,14 @@ PARTS = (
 )
 
 
+def name_parts(faults: bool) -> tuple[str, ...]:
+    """The parts of a cloud, in the order in which they are shown; one that can be made to fail has more."""
+    return (*PARTS, *PROXIES.values()) if faults else PARTS
+
+
 def list_parts(cloud: Cloud) -> list[Part]:
-    """Every part of this cloud, in the order in which they are shown."""
-    return [*_servers(cloud), *_airflow(cloud)]
+    """Every part of this cloud, as `name_parts` names them."""
+    return [*_servers(cloud), *_airflow(cloud), *(_proxies(cloud) if cloud.faults else [])]
 
 
 def _servers(cloud: Cloud) -> list[Part]:
@@ -56,13 +61,15 @@ def _servers(cloud: Cloud) -> list[Part]:
     def ours(name: str, *flags: str) -> tuple[str, ...]:
         return (sys.executable, "-m", f"localcloud.{name}", "--port", str(cloud.ports[name]), *flags)
 
+    faults = ("--faults", str(place.faults)) if cloud.faults else ()
     storage = ours(
         "storage",
+        *faults,
         *("--state", str(place.home / "storage.sqlite"), *common),
         *("--subscribe", f"{BUCKETS['landing']}={cloud.url('function')}/"),
     )
     bigquery = ours("bigquery", "--data", str(place.home / "bigquery"), *common)
-    dataproc = ours("dataproc", "--state", str(place.home / "dataproc"), *common)
+    dataproc = ours("dataproc", "--state", str(place.home / "dataproc"), *common, *faults)
     metadata = ours("metadata", "--airflow-url", cloud.url("api-server"), "--project", PROJECT)
     secrets = ours("secrets", "--keys", str(place.keys), "--project", PROJECT)
     function = (
@@ -90,8 +97,30 @@ def _servers(cloud: Cloud) -> list[Part]:
             place.home,
             # The framework answers GET with 405 or 400: any answer shows that the function is loaded.
             lambda _: _answers_at_all(cloud.url("function")),
-            environment={"LANDFALL_AIRFLOW_URL": cloud.url("api-server"), "WORKERS": "1", "THREADS": "4"},
+            environment={
+                "LANDFALL_AIRFLOW_URL": cloud.pipeline_url("api-server"),
+                "WORKERS": "1",
+                "THREADS": "4",
+            },
         ),
+    ]
+
+
+def _proxies(cloud: Cloud) -> list[Part]:
+    """What stands before the servers that cannot fail on purpose themselves."""
+
+    def proxy(part: str, server: str, healthy: str) -> Part:
+        name = PROXIES[server]
+        command = (
+            *(sys.executable, "-m", "localcloud.faults.proxy", "--part", part),
+            *("--port", str(cloud.ports[name]), "--target", cloud.url(server)),
+            *("--faults", str(cloud.place.faults)),
+        )
+        return Part(name, command, cloud.place.root, lambda _: answers(f"{cloud.url(name)}{healthy}"))
+
+    return [
+        proxy("bigquery", "bigquery", "/readyz"),
+        proxy("airflow", "api-server", "/api/v2/version"),
     ]
 
 

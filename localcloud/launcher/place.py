@@ -9,10 +9,14 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @dataclass(frozen=True)
 class Place:
-    """The checkout (`root`) and the state folder (`home`), both absolute and without symbolic links."""
+    """The checkout (`root`) and the state folder (`home`), both absolute and without symbolic links.
+
+    `contracts` is another folder of rendered datasets to work with than the checkout's.
+    """
 
     root: Path
     home: Path
+    contracts: Path | None = None
 
     @property
     def buckets(self) -> Path:
@@ -45,15 +49,31 @@ class Place:
         return self.home / "lock"
 
     @property
+    def faults(self) -> Path:
+        """The rules by which parts fail on purpose; what they did is beside it, in `faults.log`."""
+        return self.home / "faults.json"
+
+    @property
     def datasets(self) -> Path:
-        return self.root / "bigquery" / "datasets"
+        """One folder for each dataset, with what its contract is rendered to."""
+        return self.contracts or self.root / "bigquery" / "datasets"
 
     def log(self, part: str) -> Path:
         return self.logs / f"{part}.log"
 
 
 def find_place(environment: Mapping[str, str]) -> Place:
-    """The place that `LANDFALL_HOME` names, else `.landfall/` in the checkout that holds this file."""
-    home = environment.get("LANDFALL_HOME", "")
+    """The place that `LANDFALL_HOME` names, else `.landfall/` in the checkout that holds this file.
+
+    `LANDFALL_DATASETS_DIR` names other datasets than the checkout's.
+    """
     # One folder under two spellings must be one cloud: its processes are found by this path.
-    return Place(ROOT, (Path(home).expanduser() if home else ROOT / ".landfall").resolve())
+    return Place(
+        ROOT,
+        _folder(environment.get("LANDFALL_HOME", "")) or (ROOT / ".landfall").resolve(),
+        _folder(environment.get("LANDFALL_DATASETS_DIR", "")),
+    )
+
+
+def _folder(name: str) -> Path | None:
+    return Path(name).expanduser().resolve() if name else None

@@ -80,6 +80,20 @@ def find_groups(leaders: Iterable[Running]) -> list[psutil.Process]:
     return found
 
 
+def kill_orphans(home: Path, leaders: Iterable[Running]) -> None:
+    """SIGKILL what those of the leaders that are gone have left behind in their sessions.
+
+    Not SIGTERM: what a task would then clean up is the next process's business by now.
+    """
+    gone = {leader.pid for leader in leaders if not is_alive(leader)}
+    for process in find_marked(home) if gone else []:
+        try:
+            if os.getsid(process.pid) in gone:
+                process.kill()
+        except (*_GONE, ProcessLookupError, PermissionError):
+            continue
+
+
 def end_all(home: Path, leaders: Sequence[Running] = (), patience: float = 6) -> list[int]:
     """End every process of this state folder: SIGTERM, `patience` seconds, SIGKILL, until none is found.
 

@@ -23,8 +23,15 @@ class Running:
 
 @dataclass
 class State:
+    """Ports and processes; whether the cloud can be made to fail (`faults`), and whether an `up` is at work.
+
+    An `up` that was killed leaves `starting`: it may have started what it could not note any more.
+    """
+
     ports: dict[str, int] = field(default_factory=dict)
     parts: dict[str, Running] = field(default_factory=dict)
+    faults: bool = False
+    starting: bool = False
 
 
 def read_state(path: Path) -> State:
@@ -39,6 +46,8 @@ def read_state(path: Path) -> State:
         return State(
             ports={name: int(port) for name, port in document["ports"].items()},
             parts={name: Running(**running) for name, running in document["parts"].items()},
+            faults=bool(document.get("faults")),
+            starting=bool(document.get("starting")),
         )
     except FileNotFoundError:
         return State()
@@ -57,6 +66,8 @@ def write_state(path: Path, state: State) -> None:
         "version": VERSION,
         "ports": state.ports,
         "parts": {k: asdict(v) for k, v in state.parts.items()},
+        "faults": state.faults,
+        "starting": state.starting,
     }
     draft = path.with_suffix(".new")
     draft.write_text(json.dumps(document, indent=2) + "\n")

@@ -6,18 +6,18 @@ import sys
 import threading
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from localcloud.airflow.api import Airflow, parse_time
 from localcloud.airflow.config import write_home
 from localcloud.launcher import process
-from localcloud.launcher.cloud import PROJECT, SERVERS, Cloud
+from localcloud.launcher.cloud import PROJECT, PROXIES, SERVERS, Cloud
 from localcloud.launcher.environment import make_environment
 from localcloud.launcher.errors import CommandError
 from localcloud.launcher.gcloud import write_client_files
 from localcloud.launcher.home import make_home
-from localcloud.launcher.parts import PARTS, Part, list_parts
+from localcloud.launcher.parts import Part, list_parts, name_parts
 from localcloud.launcher.place import Place
 from localcloud.launcher.ports import choose_ports
 from localcloud.launcher.provision import provision_buckets, provision_warehouse
@@ -29,24 +29,18 @@ PATIENCE = 180.0
 _LARGEST_LOG = 20_000_000
 
 
-def bring_up(place: Place, outside: Mapping[str, str], watch: Watch) -> Cloud:
+def bring_up(place: Place, outside: Mapping[str, str], watch: Watch, faults: bool = False) -> Cloud:
     """Start what does not run yet and wait until everything is ready; the caller holds the lock.
 
-    Raises CommandError with the last lines of the part that failed; nothing runs then.
+    With `faults`, as a cloud that can be made to fail; one that can already stays so. Rules that lie there
+    are taken away, so that nothing fails on purpose from here on. Raises CommandError with the last lines of
+    the part that failed; nothing runs then.
     """
     make_home(place)
-    state = read_state(place.state)
-    state.parts = {name: running for name, running in state.parts.items() if process.is_alive(running)}
-    needed = [server for server in SERVERS if server not in state.parts]
-    ports = {**state.ports, **choose_ports(needed, state.ports, place.home)}
-    if state.parts and ports != state.ports:
-        # The others were told the old ports.
-        end_parts(place)
-        state = State(ports=choose_ports(SERVERS, state.ports, place.home))
-    else:
-        state.ports = ports
+    place.faults.unlink(missing_ok=True)
+    state = _settle(place, faults)
     write_state(place.state, state)
-    cloud = Cloud(place, state.ports)
+    cloud = Cloud(place, state.ports, state.faults)
     write_client_files(cloud)
     try:
         starter = _Starter(cloud, state, outside)
@@ -55,7 +49,28 @@ def bring_up(place: Place, outside: Mapping[str, str], watch: Watch) -> Cloud:
     except BaseException:
         end_parts(place)
         raise
+    write_state(place.state, replace(state, starting=False))
     return cloud
+
+
+def _settle(place: Place, faults: bool) -> State:
+    """What may go on running, and the ports of everything; the rest is ended."""
+    state = read_state(place.state)
+    process.kill_orphans(place.home, state.parts.values())
+    alive = {name: running for name, running in state.parts.items() if process.is_alive(running)}
+    faults = faults or (state.faults and bool(alive))
+    if state.starting or (alive and faults and not state.faults):
+        # Something unknown may run; or what runs was told the addresses without the proxies.
+        end_parts(place)
+        alive = {}
+    servers = [*SERVERS, *(PROXIES.values() if faults else ())]
+    needed = [server for server in servers if server not in alive]
+    ports = {**state.ports, **choose_ports(needed, state.ports, place.home)}
+    if alive and ports != state.ports:
+        # The others were told the old ports.
+        end_parts(place)
+        alive, ports = {}, {**state.ports, **choose_ports(servers, state.ports, place.home)}
+    return State(ports, alive, faults, starting=True)
 
 
 def end_parts(place: Place) -> list[int]:
@@ -65,15 +80,17 @@ def end_parts(place: Place) -> list[int]:
     except CommandError:
         state = State()
     left = process.end_all(place.home, list(state.parts.values()))
+    place.faults.unlink(missing_ok=True)
     if place.state.exists() and not left:
         write_state(place.state, State(ports=state.ports))
     return left
 
 
-def is_up(place: Place) -> bool:
-    """Whether every part's process runs."""
-    parts = read_state(place.state).parts
-    return all(name in parts and process.is_alive(parts[name]) for name in PARTS)
+def is_up(place: Place, faults: bool = False) -> bool:
+    """Whether every part's process runs; with `faults`, of a cloud that can be made to fail."""
+    state = read_state(place.state)
+    names = name_parts(faults or state.faults)
+    return all(name in state.parts and process.is_alive(state.parts[name]) for name in names)
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 import uvicorn
 
+from localcloud.faults.middleware import DroppableProtocol
 from localcloud.storage.app import build_app
 from localcloud.storage.cloud import Settings, open_cloud
 from localcloud.storage.outbox import Subscription
@@ -20,6 +21,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         build_app(open_cloud(settings)),
         host="127.0.0.1",
         port=settings.port,
+        http=DroppableProtocol if settings.faults else "auto",
         access_log=False,
         timeout_graceful_shutdown=3,
     )
@@ -39,6 +41,9 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> Settings:
         metavar="BUCKET=URL",
         help="where to POST the finalize events of a bucket; may be repeated",
     )
+    parser.add_argument(
+        "--faults", type=Path, metavar="FILE", help="fail on purpose, by the rules in this file"
+    )
     given = parser.parse_args(arguments)
     seen: Counter[str] = Counter()
     subscriptions = []
@@ -48,7 +53,7 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> Settings:
             parser.error(f"--subscribe: expected BUCKET=http://HOST:PORT/, found {text!r}")
         subscriptions.append(Subscription(bucket, seen[bucket], url))
         seen[bucket] += 1
-    return Settings(given.port, given.buckets, given.state, given.project, tuple(subscriptions))
+    return Settings(given.port, given.buckets, given.state, given.project, tuple(subscriptions), given.faults)
 
 
 if __name__ == "__main__":

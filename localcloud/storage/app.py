@@ -12,6 +12,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from localcloud.faults.middleware import with_faults
 from localcloud.storage import bucket_routes, object_routes, upload_routes
 from localcloud.storage.batch_routes import batch
 from localcloud.storage.cloud import Cloud, cloud_of
@@ -74,7 +75,7 @@ def build_app(cloud: Cloud) -> ASGIApp:
 
     @contextlib.asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        async with dispatching(cloud.outbox):
+        async with dispatching(cloud.outbox, cloud.faults):
             yield
         cloud.database.close()
 
@@ -88,7 +89,7 @@ def build_app(cloud: Cloud) -> ASGIApp:
     app.state.cloud = cloud
     app.state.entry = _with_raw_paths(app)
     entry: ASGIApp = app.state.entry
-    return entry
+    return with_faults(entry, cloud.faults, "storage") if cloud.settings.faults else entry
 
 
 def _with_raw_paths(app: ASGIApp) -> ASGIApp:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from starlette.requests import Request
 
+from localcloud.faults.reader import Faults
 from localcloud.storage.buckets import BucketStore
 from localcloud.storage.database import Database
 from localcloud.storage.folder import Folder
@@ -16,13 +17,17 @@ from localcloud.storage.uploads import UploadStore
 
 @dataclass(frozen=True)
 class Settings:
-    """How the process was started; `endpoint` is the URL, without a path, under which it answers."""
+    """How the process was started; `endpoint` is the URL, without a path, under which it answers.
+
+    `faults` is the file of rules by which it fails on purpose, None for never.
+    """
 
     port: int
     buckets: Path
     state: Path
     project: str
     subscriptions: Sequence[Subscription]
+    faults: Path | None = None
 
     @property
     def endpoint(self) -> str:
@@ -39,6 +44,7 @@ class Cloud:
     objects: ObjectStore
     uploads: UploadStore
     outbox: Outbox
+    faults: Faults
 
 
 def open_cloud(settings: Settings) -> Cloud:
@@ -52,7 +58,7 @@ def open_cloud(settings: Settings) -> Cloud:
     uploads.forget_old()
     objects.recover(drafts_in_use=uploads.drafts_in_use())
     outbox.forget_old()
-    return Cloud(settings, database, buckets, objects, uploads, outbox)
+    return Cloud(settings, database, buckets, objects, uploads, outbox, Faults(settings.faults))
 
 
 def cloud_of(request: Request) -> Cloud:

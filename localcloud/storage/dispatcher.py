@@ -9,6 +9,8 @@ from functools import partial
 import httpx
 from starlette.concurrency import run_in_threadpool
 
+from localcloud.faults.events import EventFaults
+from localcloud.faults.reader import Faults
 from localcloud.storage.events import finalized
 from localcloud.storage.outbox import Delivery, Outbox, Outcome, Subscription
 
@@ -19,10 +21,10 @@ _log = logging.getLogger("uvicorn.error")
 
 
 @asynccontextmanager
-async def dispatching(outbox: Outbox) -> AsyncIterator[None]:
+async def dispatching(outbox: Outbox, faults: Faults) -> AsyncIterator[None]:
     """Send deliveries while the block runs; attempts under way at its end are made again after a restart."""
     loop = asyncio.get_running_loop()
-    lanes = [_Lane(outbox, target) for target in outbox.subscriptions]
+    lanes = [_Lane(outbox, target, EventFaults(faults, outbox)) for target in outbox.subscriptions]
     outbox.on_new = partial(loop.call_soon_threadsafe, _wake, lanes)
     running = [asyncio.create_task(lane.run()) for lane in lanes]
     try:
@@ -42,10 +44,11 @@ def _wake(lanes: list["_Lane"]) -> None:
 class _Lane:
     """One target's deliveries, at most CONCURRENCY at once."""
 
-    def __init__(self, outbox: Outbox, target: Subscription) -> None:
+    def __init__(self, outbox: Outbox, target: Subscription, faults: EventFaults) -> None:
         self.wake = asyncio.Event()
         self._outbox = outbox
         self._target = target
+        self._faults = faults
         self._under_way: dict[int, asyncio.Task[None]] = {}
 
     async def run(self) -> None:
@@ -79,6 +82,8 @@ class _Lane:
 
     async def _attempt(self, client: httpx.AsyncClient, delivery: Delivery) -> None:
         try:
+            if not await self._faults.lets_through(delivery):
+                return
             outcome = await _post(client, self._target.url, delivery)
             if not outcome.is_success:
                 _log.warning(
@@ -87,6 +92,8 @@ class _Lane:
                     *(self._target.url, outcome.status or outcome.error),
                 )
             await run_in_threadpool(self._outbox.record, delivery, outcome)
+            if outcome.is_success:
+                await self._faults.delivered(delivery)
         finally:
             del self._under_way[delivery.id]
             self.wake.set()

@@ -1,7 +1,7 @@
 """Deliveries that are due: rows in the state file, written together with the object that they tell of."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -112,6 +112,41 @@ class Outbox:
                     delivery.id,
                 ),
             )
+
+    def lose(self, delivery: Delivery) -> None:
+        """Give a delivery up before it was tried; its state becomes `lost`."""
+        with self._database.writing():
+            self._database.rows("UPDATE deliveries SET state = 'lost' WHERE id = ?", (delivery.id,))
+
+    def postpone(self, delivery: Delivery, seconds: float) -> None:
+        """Let a delivery be due so many seconds from now."""
+        with self._database.writing():
+            self._database.rows(
+                "UPDATE deliveries SET next_attempt_us = ? WHERE id = ?",
+                (now_us() + int(seconds * 1_000_000), delivery.id),
+            )
+
+    def hurry(self, ids: Collection[int]) -> None:
+        """Let deliveries be due now."""
+        with self._database.writing():
+            for number in ids:
+                self._database.rows(
+                    "UPDATE deliveries SET next_attempt_us = ? WHERE id = ?", (now_us(), number)
+                )
+
+    def repeat(self, delivery: Delivery, copies: int, seconds: float) -> set[int]:
+        """Add deliveries of the same event, due so many seconds apart from now on; returns their ids."""
+        ids = set()
+        with self._database.writing():
+            for copy in range(copies):
+                (row,) = self._database.rows(
+                    "INSERT INTO deliveries (event_id, bucket, name, generation, subscription, resource, "
+                    "created_us, next_attempt_us) SELECT event_id, bucket, name, generation, subscription, "
+                    "resource, created_us, ? FROM deliveries WHERE id = ? RETURNING id",
+                    (now_us() + int(copy * seconds * 1_000_000), delivery.id),
+                )
+                ids.add(row["id"])
+        return ids
 
     def forget_old(self) -> None:
         """Remove what was delivered, or given up, a week ago."""

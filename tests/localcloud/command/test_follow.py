@@ -10,6 +10,7 @@ from google.api_core.exceptions import ServiceUnavailable
 from localcloud.command import follow
 from localcloud.command.datasets import Dataset
 from localcloud.command.follow import Follower, Result, judge_loaded
+from localcloud.command.journal import OpenBatch
 from localcloud.command.way import Way
 from localcloud.launcher.cloud import SERVERS, Cloud
 from localcloud.launcher.errors import CommandError
@@ -82,3 +83,41 @@ def test_a_failing_round_is_followed_by_another_until_the_deadline(
     if not succeeded:
         assert "not done after" in way.verdict
         assert "busy" in way.verdict
+
+
+@pytest.fixture
+def follower(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Follower:
+    """A follower whose ledger has a batch that was divided, its part with the file, and a replay given up."""
+    batches = {
+        "whole": {"state": "divided", "claimed_at": AT, "detail": None},
+        "part": {"state": "succeeded", "claimed_at": AT, "detail": None},
+        "replay": {"state": "failed", "claimed_at": AT, "detail": "given up after 3 failed runs"},
+    }
+    row = ledger_row(5) | {"batch_id": "part", "state": "loaded", "recorded_at": AT, "claimed_at": AT}
+    monkeypatch.setattr(follow.ledger, "find_batch", lambda _, batch: batches.get(batch))
+    monkeypatch.setattr(follow.ledger, "find_batch_of", lambda *_: "part")
+    monkeypatch.setattr(follow.ledger, "find_replay", lambda *_: "replay")
+    monkeypatch.setattr(follow.ledger, "list_batch_files", lambda _, batch: [row] if batch == "part" else [])
+    monkeypatch.setattr(follow.ledger, "count_missing", lambda *_: {KEY: (5, 0)})
+    monkeypatch.setattr(follow.ledger, "count_trusted", lambda *_: {"price_quote": 40})
+    return Follower(Cloud(Place(ROOT, tmp_path), dict.fromkeys(SERVERS, 1)), {"price_quote": DATASET})
+
+
+AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+
+
+def batch_of(name: str, replay: str | None = None) -> OpenBatch:
+    return OpenBatch("price_quote", name, "run", AT, frozenset({KEY}), replay)
+
+
+def test_a_file_of_a_divided_batch_is_judged_by_the_part_that_had_it(follower: Follower) -> None:
+    one = Way("a.csv", "price_quote", *KEY, AT, batch=batch_of("whole"))
+    follower._judge(one)
+    assert one.succeeded
+    assert one.reached["recorded"][1] == "batch part"
+
+
+def test_a_replay_that_was_given_up_has_failed(follower: Follower) -> None:
+    one = Way("a.csv", "price_quote", *KEY, AT, replay="whole", batch=batch_of("replay", "whole"))
+    follower._judge(one)
+    assert (one.succeeded, one.verdict) == (False, "failed: given up after 3 failed runs")

@@ -26,6 +26,11 @@ FORKING = (
     f"subprocess.Popen([sys.executable, '-c', {OBEDIENT!r}], start_new_session=True); time.sleep(60)"
 )
 
+# The grandchild stays in the session.
+SHARING = (
+    f"import subprocess, sys, time; subprocess.Popen([sys.executable, '-c', {OBEDIENT!r}]); time.sleep(60)"
+)
+
 
 def wait_for(condition: Callable[[], bool]) -> None:
     deadline = time.monotonic() + 10
@@ -84,6 +89,18 @@ def test_an_orphan_is_found_when_its_leader_is_gone(home: Path) -> None:
     assert len(process.find_marked(home)) == 1
     assert process.end_all(home, [running], patience=5) == []
     assert process.find_marked(home) == []
+
+
+def test_only_what_a_dead_leader_left_in_its_session_is_an_orphan(home: Path) -> None:
+    dead, alive, leaver = launch(home, SHARING), launch(home, SHARING), launch(home, FORKING)
+    wait_for(lambda: (home / "part.log").read_bytes().count(b"ready") == 3)
+    os.kill(dead.pid, signal.SIGKILL)
+    os.kill(leaver.pid, signal.SIGKILL)
+    wait_for(lambda: not process.is_alive(dead) and not process.is_alive(leaver))
+    assert len(process.find_marked(home)) == 4
+    process.kill_orphans(home, [dead, alive, leaver])
+    wait_for(lambda: len(process.find_marked(home)) == 3)
+    assert len(process.find_groups([alive])) == 2
 
 
 def test_other_folders_and_the_users_shell_are_left_alone(

@@ -42,8 +42,8 @@ def test_every_file_has_one_state_and_a_reason_where_it_is_bad() -> None:
         Landed("gs://l/price_quote/bad.csv", 4, AT),
         Landed("gs://l/notes.txt", 5, AT),
     ]
-    running = {"price_quote": describe_open(BATCH, "create_cluster", None)}
-    files = describe_files(landed, {"price_quote": BATCH}, [RECORDED], DATASETS, running)
+    running = {"b1": describe_open(BATCH, "create_cluster", None)}
+    files = describe_files(landed, [BATCH], [RECORDED], DATASETS, running)
     assert {(file["uri"], file["generation"]): (file["state"], file["reason"]) for file in files} == {
         ("gs://l/price_quote/new.csv", 1): ("pending", None),
         ("gs://l/price_quote/claimed.csv", 2): ("running", None),
@@ -57,22 +57,29 @@ def test_every_file_has_one_state_and_a_reason_where_it_is_bad() -> None:
 
 def test_a_file_that_is_read_again_runs_beside_what_became_of_it_before() -> None:
     batch = replace(BATCH, files=frozenset({(RECORDED["source_uri"], 3)}), replay="b0")
-    running = {"price_quote": describe_open(batch, "claim_batch", None)}
-    found = describe_files([], {"price_quote": batch}, [RECORDED], DATASETS, running)
+    running = {"b1": describe_open(batch, "claim_batch", None)}
+    found = describe_files([], [batch], [RECORDED], DATASETS, running)
     assert [(file["batch_id"], file["state"]) for file in found] == [("b1", "running"), ("b0", "rejected")]
-    found = describe_files([], {"price_quote": batch}, [RECORDED | {"batch_id": "b1"}], DATASETS, running)
+    found = describe_files([], [batch], [RECORDED | {"batch_id": "b1"}], DATASETS, running)
     assert [(file["batch_id"], file["state"]) for file in found] == [("b1", "rejected")]
 
 
 def test_an_open_batch_that_its_run_gave_up_is_failed_until_another_takes_it() -> None:
     failed = {"batch_id": "b1", "state": "failed", "detail": "csv_to_parquet: out of luck"}
     assert describe_open(BATCH, None, None)["state"] == "running"
-    assert describe_open(BATCH, None, failed | {"batch_id": "b0"})["state"] == "running"
+    assert describe_open(BATCH, None, failed | {"state": "succeeded"})["state"] == "running"
     assert describe_open(BATCH, "csv_to_parquet", failed)["state"] == "running"
     gave_up = describe_open(BATCH, None, failed)
     assert (gave_up["state"], gave_up["detail"]) == ("failed", "csv_to_parquet: out of luck")
-    (file,) = describe_files([], {"price_quote": BATCH}, [], DATASETS, {"price_quote": gave_up})
+    (file,) = describe_files([], [BATCH], [], DATASETS, {"b1": gave_up})
     assert (file["state"], file["detail"]) == ("failed", "csv_to_parquet: out of luck")
+
+
+def test_a_batch_that_waits_says_why_and_until_when() -> None:
+    failed = {"batch_id": "b1", "state": "failed", "detail": "csv_to_parquet: out of luck"}
+    waiting = describe_open(replace(BATCH, failures=1, retry_at=AT), None, failed)
+    assert (waiting["state"], waiting["failures"], waiting["retry_at"]) == ("waiting", 1, AT.isoformat())
+    assert waiting["detail"] == "csv_to_parquet: out of luck"
 
 
 def test_a_part_is_up_only_when_its_very_process_runs() -> None:
@@ -91,14 +98,22 @@ def test_the_view_says_what_runs_and_why_a_file_is_bad(up: bool) -> None:
         "home": "/state",
         "parts": [{"name": "storage", "state": "up" if up else "down"}],
         "datasets": [
-            {"dataset": "price_quote", "pending": 1, "running": None, "last_batch": None, "trusted_rows": 5}
+            {
+                "dataset": "price_quote",
+                "pending": 1,
+                "running": None,
+                "waiting": [{"retry_at": AT.isoformat()}, {"retry_at": "2027-01-01T00:00:00+00:00"}],
+                "last_batch": None,
+                "trusted_rows": 5,
+            }
         ],
-        "files": describe_files([Landed("gs://l/a.csv", 1, AT)], {}, [RECORDED], DATASETS, {}),
+        "files": describe_files([Landed("gs://l/a.csv", 1, AT)], [], [RECORDED], DATASETS, {}),
     }
     show(Console(file=out, width=200), document)
     if up:
         assert "expected a,b, found b,a" in out.getvalue()
         assert "the datasets are price_quote" in out.getvalue()
+        assert f"2 failed, tried again at {AT.astimezone():%H:%M:%S}" in out.getvalue()
         assert "\x1b" not in out.getvalue()
     else:
         assert out.getvalue() == "The local cloud in /state is down. Start it with `landfall up`.\n"

@@ -5,19 +5,21 @@ import sys
 import threading
 import zlib
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
 import pytest
 
+from localcloud.faults.kill import kill
 from localcloud.launcher import process, up
-from localcloud.launcher.cloud import SERVERS, Cloud
+from localcloud.launcher.cloud import PROXIES, SERVERS, Cloud, endpoints
 from localcloud.launcher.errors import CommandError
 from localcloud.launcher.home import make_home
-from localcloud.launcher.parts import PARTS, Part, list_parts
+from localcloud.launcher.parts import PARTS, Part, list_parts, name_parts
 from localcloud.launcher.place import ROOT, Place
 from localcloud.launcher.ports import is_free
-from localcloud.launcher.state import locked, read_state
+from localcloud.launcher.state import locked, read_state, write_state
 from localcloud.launcher.steps import wait_until
 
 # Listens, as a server does, on the port that it is given.
@@ -48,7 +50,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
 @pytest.fixture
 def programs(place: Place, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     """What each part runs; a test may change it."""
-    chosen = dict.fromkeys(PARTS, SLEEPER)
+    chosen = dict.fromkeys(name_parts(faults=True), SLEEPER)
 
     def part(cloud: Cloud, name: str) -> Part:
         program, port = chosen[name], cloud.ports.get(name, 0)
@@ -58,7 +60,7 @@ def programs(place: Place, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
         )
 
     def parts(cloud: Cloud) -> list[Part]:
-        return [part(cloud, name) for name in chosen]
+        return [part(cloud, name) for name in name_parts(cloud.faults)]
 
     monkeypatch.setattr(up, "list_parts", parts)
     return chosen
@@ -102,6 +104,69 @@ def test_ports_stay_over_down_and_up(place: Place, programs: dict[str, str]) -> 
     first = up.bring_up(place, {}, Watched())
     up.end_parts(place)
     assert up.bring_up(place, {}, Watched()).ports == first.ports
+
+
+def test_a_cloud_that_can_be_made_to_fail_has_proxies_which_down_ends(
+    place: Place, programs: dict[str, str]
+) -> None:
+    cloud = up.bring_up(place, {}, Watched(), faults=True)
+    assert up.is_up(place, faults=True)
+    assert sorted(cloud.ports) == sorted([*SERVERS, *PROXIES.values()])
+    assert len(process.find_marked(place.home)) == len(PARTS) + len(PROXIES)
+    assert endpoints(cloud)["BIGQUERY_EMULATOR_HOST"] == cloud.url("bigquery-proxy")
+    assert up.end_parts(place) == []
+    assert process.find_marked(place.home) == []
+    plain = up.bring_up(place, {}, Watched())
+    assert not up.is_up(place, faults=True)
+    assert len(process.find_marked(place.home)) == len(PARTS)
+    assert endpoints(plain)["BIGQUERY_EMULATOR_HOST"] == cloud.url("bigquery")
+
+
+def test_a_running_cloud_starts_again_to_be_made_to_fail_and_stays_so(
+    place: Place, programs: dict[str, str]
+) -> None:
+    plain = up.bring_up(place, {}, Watched())
+    before = read_state(place.state).parts
+    faulty = up.bring_up(place, {}, Watched(), faults=True)
+    assert {name: faulty.ports[name] for name in SERVERS} == plain.ports
+    between = read_state(place.state).parts
+    assert not {running.pid for running in before.values()} & {running.pid for running in between.values()}
+    watched = Watched()
+    assert up.bring_up(place, {}, watched).faults
+    assert set(watched.remarks.values()) == {"runs already", ""}
+    assert read_state(place.state).parts == between
+
+
+def test_rules_of_faults_end_with_up_and_with_down(place: Place, programs: dict[str, str]) -> None:
+    for bring in (lambda: up.bring_up(place, {}, Watched()), lambda: up.end_parts(place)):
+        make_home(place)
+        place.faults.write_text("{}")
+        bring()
+        assert not place.faults.exists()
+
+
+@pytest.mark.parametrize("faults", [False, True])
+def test_up_works_after_everything_was_killed(place: Place, programs: dict[str, str], faults: bool) -> None:
+    first = up.bring_up(place, {}, Watched(), faults=faults)
+    kill(place, "everything")
+    assert process.find_marked(place.home) == []
+    again = up.bring_up(place, {}, Watched(), faults=faults)
+    assert (again.ports, again.faults) == (first.ports, faults)
+    assert up.is_up(place, faults)
+
+
+def test_up_works_after_an_up_that_was_killed_and_could_not_note_what_it_started(
+    place: Place, programs: dict[str, str]
+) -> None:
+    up.bring_up(place, {}, Watched())
+    state = read_state(place.state)
+    forgotten = state.parts.pop("scheduler")
+    write_state(place.state, replace(state, starting=True))
+    up.bring_up(place, {}, Watched())
+    assert up.is_up(place)
+    assert not process.is_alive(forgotten)
+    assert len(process.find_marked(place.home)) == len(PARTS)
+    assert not read_state(place.state).starting
 
 
 def test_a_part_that_dies_while_starting_shows_its_last_words_and_stops_all(
@@ -194,8 +259,25 @@ def test_every_part_is_told_its_port_and_listens_on_loopback_only(place: Place) 
     assert tuple(parts) == PARTS
     for server in ("storage", "bigquery", "dataproc", "metadata", "secrets", "function"):
         assert str(cloud.ports[server]) in parts[server].command
+    assert not any("faults" in word for part in parts.values() for word in part.command)
     function = parts["function"].command
     assert function[function.index("--host") + 1] == "127.0.0.1"
+
+
+def test_parts_that_can_be_made_to_fail_are_told_where_the_rules_are(place: Place) -> None:
+    servers = [*SERVERS, *PROXIES.values()]
+    ports = {server: 20000 + index for index, server in enumerate(servers)}
+    cloud = Cloud(place, ports, faults=True)
+    parts = {part.name: part for part in list_parts(cloud)}
+    assert tuple(parts) == name_parts(faults=True)
+    told = {name for name, part in parts.items() if str(place.faults) in part.command}
+    assert told == {"storage", "dataproc", *PROXIES.values()}
+    for server, proxy in PROXIES.items():
+        assert cloud.url(server) in parts[proxy].command
+        assert str(ports[proxy]) in parts[proxy].command
+    assert parts["function"].environment["LANDFALL_AIRFLOW_URL"] == cloud.url("airflow-proxy")
+    # What the command and the launcher ask does not fail on purpose.
+    assert cloud.url("api-server") in parts["metadata"].command
 
 
 def test_a_second_command_is_turned_away(

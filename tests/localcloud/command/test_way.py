@@ -40,7 +40,7 @@ def test_each_step_is_noted_when_it_is_first_seen_done() -> None:
     one = followed()
     way.see_delivery(one, [{"state": "delivered", "delivered_at": moment(0.5), "attempts": 1}])
     way.see_run(one, run("run_1", "running"))
-    way.see_batch(one, BATCH)
+    way.see_batch(one, [BATCH])
     way.see_tasks(one, [task("create_cluster", "success", 5), task("csv_to_parquet", "running")])
     assert {step: one.seconds(step) for step in one.reached} == {
         "landed": 0,
@@ -55,7 +55,7 @@ def test_each_step_is_noted_when_it_is_first_seen_done() -> None:
 
 def test_loading_is_done_with_the_later_of_its_two_loads() -> None:
     one = followed()
-    way.see_batch(one, BATCH)
+    way.see_batch(one, [BATCH])
     way.see_tasks(one, [task("load_raw", "success", 8), task("load_rejected", "running")])
     assert "loaded" not in one.reached
     way.see_tasks(one, [task("load_raw", "success", 8), task("load_rejected", "skipped", 9)])
@@ -64,7 +64,7 @@ def test_loading_is_done_with_the_later_of_its_two_loads() -> None:
 
 def test_another_generation_of_the_same_name_is_another_file() -> None:
     one = Way("a.csv", "price_quote", URI, 8, LANDED)
-    way.see_batch(one, BATCH)
+    way.see_batch(one, [BATCH])
     assert "claimed" not in one.reached
 
 
@@ -89,7 +89,7 @@ def test_before_the_claim_the_run_is_the_first_one_due_after_the_landing() -> No
 def test_after_the_claim_it_is_the_running_one_else_the_claiming_one() -> None:
     one = followed()
     later = run("run_2", "queued", after=4)
-    way.see_batch(one, BATCH)
+    way.see_batch(one, [BATCH])
     finishing = run("run_3", "running")
     assert way.choose_run(one, [finishing, run("run_1", "failed", 9)]) == finishing
     assert way.choose_run(one, [later, run("run_1", "failed", 9)]) == run("run_1", "failed", 9)
@@ -99,7 +99,7 @@ def test_a_failed_run_is_final_only_when_no_other_is_coming() -> None:
     one = followed()
     failed = run("run_1", "failed", 9)
     assert not way.is_lost(one, [failed])
-    way.see_batch(one, BATCH)
+    way.see_batch(one, [BATCH])
     assert way.is_lost(one, [failed])
     assert not way.is_lost(one, [run("run_2", "queued"), failed])
 
@@ -120,7 +120,7 @@ def test_a_replay_begins_when_it_is_asked_for() -> None:
     one = replace(AGAIN, reached={})
     assert one.next_step() == "run asked for"
     way.see_run(one, asked("run_1", "running"))
-    way.see_batch(one, REPLAY)
+    way.see_batch(one, [REPLAY])
     assert {step: one.seconds(step) for step in one.reached} == {"run asked for": 1, "claimed": 3}
 
 
@@ -129,7 +129,7 @@ def test_a_replay_begins_when_it_is_asked_for() -> None:
 )
 def test_another_batch_with_the_same_file_is_not_the_replay(other: OpenBatch) -> None:
     one = replace(AGAIN, reached={}, began_at=LANDED + timedelta(seconds=1))
-    way.see_batch(one, other)
+    way.see_batch(one, [other])
     assert one.batch is None
 
 
@@ -148,6 +148,26 @@ def test_a_replay_that_fails_before_its_claim_is_lost() -> None:
 
 def test_a_task_that_waits_for_another_try_is_told() -> None:
     one = followed()
-    way.see_batch(one, BATCH)
+    way.see_batch(one, [BATCH])
     way.see_tasks(one, [task("csv_to_parquet", "up_for_retry", 6, try_number=2)])
     assert one.now == "csv_to_parquet waits to be tried again, try 2"
+
+
+def test_a_batch_that_failed_says_when_it_is_tried_again() -> None:
+    one = followed()
+    way.see_batch(one, [replace(BATCH, failures=2, retry_at=LANDED + timedelta(minutes=2))])
+    way.see_tasks(one, [task("create_cluster", "running")])
+    assert one.now == f"failed 2 times; tried again at {LANDED.astimezone() + timedelta(minutes=2):%H:%M:%S}"
+    way.see_batch(one, [BATCH])
+    way.see_tasks(one, [task("create_cluster", "running")])
+    assert one.now == "create_cluster runs"
+
+
+def test_a_file_is_followed_into_the_part_that_has_it() -> None:
+    one = followed()
+    way.see_batch(one, [BATCH])
+    other = replace(BATCH, batch_id="cd" * 16, files=frozenset({("gs://landing/price_quote/b.csv", 8)}))
+    part = replace(BATCH, batch_id="ef" * 16)
+    way.see_batch(one, [other, part])
+    assert one.batch == part
+    assert one.seconds("claimed") == 3

@@ -1,5 +1,6 @@
 """The local Dataproc as a real process, and Google's clients on it."""
 
+import json
 import os
 import signal
 import socket
@@ -11,10 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import grpc
+import psutil
 import pytest
+from google.api_core.gapic_v1.method import DEFAULT
 from google.cloud import dataproc_v1
 from google.cloud.dataproc_v1.services.cluster_controller.transports import ClusterControllerGrpcTransport
 from google.cloud.dataproc_v1.services.job_controller.transports import JobControllerGrpcTransport
+
+from localcloud.faults.reader import log_of, write_rules
 
 PROJECT = "test-project"
 REGION = "us-central1"
@@ -29,6 +34,7 @@ class LocalDataproc:
     def __init__(self, folder: Path, *flags: str) -> None:
         self.folder = folder
         self.buckets = folder / "buckets"
+        self.rules = folder / "faults.json"
         self._flags = flags
         for bucket in (STAGING, DATA):
             (self.buckets / bucket).mkdir(parents=True)
@@ -41,7 +47,7 @@ class LocalDataproc:
             self.address = f"127.0.0.1:{free.getsockname()[1]}"
         port = self.address.rpartition(":")[2]
         arguments = ["--port", port, "--state", str(self.folder / "state"), "--buckets", str(self.buckets)]
-        arguments += ["--project", PROJECT, "--seconds", "0.2", *self._flags]
+        arguments += ["--project", PROJECT, "--seconds", "0.2", "--faults", str(self.rules), *self._flags]
         with (self.folder / "log").open("ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "localcloud.dataproc", *arguments],
@@ -68,11 +74,28 @@ class LocalDataproc:
         self.process.send_signal(number)
         return self.process.wait(timeout=10)
 
-    def create(self, name: str, request_id: str = "", **config: Any) -> Any:
+    def set_fault(self, action: str, path: str, **more: Any) -> None:
+        """Let one call, or one cluster or job, of a matching path suffer this, and none other anything."""
+        rule = {
+            "id": action,
+            "part": "dataproc",
+            "match": {"path": path},
+            "action": action,
+            "times": 1,
+            **more,
+        }
+        write_rules(self.rules, json.dumps({"rules": [rule]}))
+
+    def struck(self) -> list[dict[str, Any]]:
+        """What the last rules did besides answering: the lines of the log of faults that say so."""
+        lines = map(json.loads, log_of(self.rules).read_text().splitlines())
+        return [line for line in lines if line["action"] in ("struck", "killed")]
+
+    def create(self, name: str, request_id: str = "", retry: Any = DEFAULT, **config: Any) -> Any:
         """Ask for a cluster; the operation."""
         cluster = {"cluster_name": name, "config": {"config_bucket": STAGING, **config}}
         request = {**self.scope, "cluster": cluster, "request_id": request_id}
-        return self.clusters.create_cluster(request=request)
+        return self.clusters.create_cluster(request=request, retry=retry)
 
     def get_cluster(self, name: str) -> dataproc_v1.Cluster:
         return self.clusters.get_cluster(request={**self.scope, "cluster_name": name})
@@ -106,6 +129,12 @@ class LocalDataproc:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
         return f"gs://{DATA}/{name}"
+
+    def processes(self) -> list[psutil.Process]:
+        """The processes of all jobs, which work in their folders."""
+        folder = str(self.folder / "state" / "jobs")
+        found = psutil.process_iter(["cwd"])
+        return [one for one in found if (one.info["cwd"] or "").startswith(folder)]
 
     def path(self, uri: str) -> Path:
         return self.buckets / uri.removeprefix("gs://")

@@ -17,6 +17,7 @@ from localcloud.dataproc.clusters import Clusters
 from localcloud.dataproc.lifecycle import deletion_time
 from localcloud.dataproc.names import Scope
 from localcloud.dataproc.store import Store
+from localcloud.faults.reader import Faults
 
 CREATED = datetime(2026, 11, 21, tzinfo=UTC)
 SCOPE = Scope("p", "us-central1")
@@ -55,7 +56,12 @@ class Timeline:
         self.ended: list[str] = []
         self.store = Store(folder / "state.sqlite")
         self.clusters = Clusters(
-            self.store, folder / "buckets", timedelta(seconds=90), lambda: self.now, self.ended.append
+            store=self.store,
+            buckets=folder / "buckets",
+            change_time=timedelta(seconds=90),
+            clock=lambda: self.now,
+            end_jobs=lambda uuid, _: self.ended.append(uuid),
+            faults=Faults(None),
         )
 
     def at(self, moment: datetime) -> None:
@@ -122,3 +128,14 @@ def test_advance_says_when_something_is_due(timeline: Timeline) -> None:
     assert timeline.clusters.advance() == CREATED + timedelta(seconds=90)
     timeline.now = CREATED + timedelta(seconds=90)
     assert timeline.clusters.advance() == CREATED + timedelta(seconds=120)
+
+
+def test_creation_that_breaks_off_leaves_nothing(timeline: Timeline, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(timeline.store, "put_operation", lambda *_, **__: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        timeline.create(LifecycleConfig())
+    assert timeline.state() == "gone"
+    monkeypatch.undo()
+    timeline.create(LifecycleConfig())
+    timeline.at(minutes(2))
+    assert timeline.state() == "RUNNING"

@@ -41,7 +41,7 @@ def test_job_wins_over_cluster_and_machine_over_both() -> None:
     assert properties["spark.sql.shuffle.partitions"] == "4"
     assert properties["spark.sql.ansi.enabled"] == "true"
     assert properties["spark.driver.memory"] == "2048m"
-    assert properties["spark.master"] == "local[2]"
+    assert properties["spark.master"] == "local[2,4]"
     assert made.dropped == ["spark.master"]
     assert "spark.sql.session.timeZone" not in properties
 

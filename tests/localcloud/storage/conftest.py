@@ -48,16 +48,22 @@ class Answer:
 class StorageProcess:
     """`python -m localcloud.storage` on a free port; `kill` and `start` again keep port, folder and state."""
 
-    def __init__(self, home: Path, subscriptions: tuple[str, ...] = ()) -> None:
+    def __init__(self, home: Path, subscriptions: tuple[str, ...] = (), flags: tuple[str, ...] = ()) -> None:
         self.buckets = home / "buckets"
         self.port = free_port()
         self._home = home
         self._subscriptions = subscriptions
+        self._flags = flags
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def pid(self) -> int:
+        assert self._process
+        return self._process.pid
 
     def start(self) -> "StorageProcess":
         command = [sys.executable, "-m", "localcloud.storage", "--port", str(self.port)]
@@ -71,7 +77,7 @@ class StorageProcess:
         ]
         command += [part for text in self._subscriptions for part in ("--subscribe", text)]
         with (self._home / "log").open("ab") as log:
-            self._process = subprocess.Popen(command, stdout=log, stderr=log)
+            self._process = subprocess.Popen([*command, *self._flags], stdout=log, stderr=log)
         deadline = time.monotonic() + _START_SECONDS
         while not self._answers():
             assert self._process.poll() is None, (self._home / "log").read_text()
