@@ -4,27 +4,23 @@ import os
 from datetime import timedelta
 from typing import Any
 
-from airflow.providers.google.cloud.operators.dataproc import (
-    DataprocCreateClusterOperator,
-    DataprocDeleteClusterOperator,
-)
 from airflow.sdk import DAG, task
 
 from landfall_dags import tasks
+from landfall_dags.ask_again import AskAgainOperator
 from landfall_dags.cluster import AUTO_DELETE_SECONDS
+from landfall_dags.cluster_operators import CreateClusterOperator, DeleteClusterOperator, SparkJobOperator
 from landfall_dags.load import call_configuration, load_configuration
-from landfall_dags.operators import (
-    AskAgainOperator,
-    CallTrustedOperator,
-    LoadBatchOperator,
-    SparkJobOperator,
-)
+from landfall_dags.operators import CallTrustedOperator, LoadBatchOperator
 from landfall_dags.pipeline import Pipeline, load_pipelines
 from landfall_dags.settings import Settings
 
 SPARK_MAIN = "spark_jobs/csv_to_parquet.py"
 SPARK_PACKAGE = "spark_jobs/landfall_spark.zip"
-REJECTED_ROWS = "ops.rejected_rows"
+# Job ids are never free again, so each try of each run has its own; it names the folder of the job's output.
+JOB_TRY = "-{{ ti.try_number }}"
+# Also rendered in a run whose claim failed or was skipped.
+POSTPONED = "{{ (ti.xcom_pull(task_ids='claim_batch', key='batch') or {}).get('postponed', '') }}"
 
 
 def batch(field: str) -> str:
@@ -37,8 +33,7 @@ def found(field: str) -> str:
 
 def spark_job(settings: Settings) -> dict[str, Any]:
     return {
-        # Job ids are never free again, so each try of each run has its own.
-        "reference": {"project_id": settings.project, "job_id": batch("spark_job") + "-{{ ti.try_number }}"},
+        "reference": {"project_id": settings.project, "job_id": batch("spark_job") + JOB_TRY},
         "placement": {"cluster_name": batch("cluster_name")},
         "pyspark_job": {
             "main_python_file_uri": f"gs://{settings.code_bucket}/{SPARK_MAIN}",
@@ -49,7 +44,7 @@ def spark_job(settings: Settings) -> dict[str, Any]:
                 "--pipeline",
                 batch("folder_uri") + "/pipeline.json",
                 "--output",
-                batch("folder_uri"),
+                batch("folder_uri") + "/attempts/" + batch("spark_job") + JOB_TRY,
                 "--secrets-url",
                 settings.secrets_url,
             ],
@@ -92,9 +87,9 @@ def build(pipeline: Pipeline, settings: Settings) -> DAG:
         def claim_batch(**context: Any) -> dict[str, Any]:
             return tasks.claim_batch(settings, pipeline, context["run_id"], context["dag_run"].conf)
 
-        @task
-        def check_metrics(batch: dict[str, Any]) -> dict[str, Any]:
-            return tasks.check_metrics(batch)
+        @task(trigger_rule="none_failed_min_one_success")
+        def check_metrics(batch: dict[str, Any], job_id: str | None) -> dict[str, Any]:
+            return tasks.check_metrics(batch, job_id)
 
         @task
         def record_batch(
@@ -115,30 +110,34 @@ def build(pipeline: Pipeline, settings: Settings) -> DAG:
             tasks.record_failure(settings, pipeline, claimed, config, context)
 
         claimed: Any = claim_batch()
-        create_cluster = DataprocCreateClusterOperator(
+        create_cluster = CreateClusterOperator(
             task_id="create_cluster",
+            parsed=batch("parsed"),
             cluster_config=claimed["cluster_config"],
             labels=labels,
-            use_if_exists=True,
-            delete_on_error=True,
-            deferrable=False,
             **dataproc,
         )
         csv_to_parquet = SparkJobOperator(
             task_id="csv_to_parquet",
             job=spark_job(settings),
+            attempts_uri=batch("folder_uri") + "/attempts",
             project_id=settings.project,
             region=settings.region,
         )
-        delete_cluster = DataprocDeleteClusterOperator(task_id="delete_cluster", deferrable=False, **dataproc)
-        checked = check_metrics(claimed["batch"])
+        delete_cluster = DeleteClusterOperator(
+            task_id="delete_cluster",
+            cluster_uuid="{{ ti.xcom_pull(task_ids='create_cluster') }}",
+            **dataproc,
+        )
+        job_id: Any = csv_to_parquet.output
+        checked = check_metrics(claimed["batch"], job_id)
         load_raw = LoadBatchOperator(
             task_id="load_raw",
             job_id=batch("load_raw_job"),
             rows=found("to_load"),
             new_columns="{{ ti.xcom_pull(task_ids='check_metrics')['new_columns'] | join(',') }}",
             configuration=load_configuration(
-                settings.project, pipeline.raw_table, batch("folder_uri") + "/accepted/*.parquet", labels
+                settings.project, pipeline.raw_table, found("output") + "/accepted/*.parquet", labels
             ),
             **bigquery,
         )
@@ -147,13 +146,12 @@ def build(pipeline: Pipeline, settings: Settings) -> DAG:
             job_id=batch("load_rejected_job"),
             rows=found("rejected"),
             configuration=load_configuration(
-                settings.project, REJECTED_ROWS, batch("folder_uri") + "/rejected/*.parquet", labels
+                settings.project, pipeline.rejected_table, found("output") + "/rejected/*.parquet", labels
             ),
             **bigquery,
         )
         call_trusted = CallTrustedOperator(
             task_id="call_trusted",
-            # The operator adds a part that is new for each call: repeating one changes nothing in trusted.
             job_id=f"landfall_call_trusted_{dataset}_" + batch("batch_id"),
             configuration=call_configuration(
                 pipeline.procedure, batch("batch_id"), batch("arrived_on"), found("to_load"), labels
@@ -165,13 +163,19 @@ def build(pipeline: Pipeline, settings: Settings) -> DAG:
         )
         recorded: Any = record_batch(claimed["batch"], claimed["cluster_config"], call_trusted.output)
         ask_again = AskAgainOperator(
-            task_id="ask_again", dataset=dataset, settings=settings, postponed=batch("postponed")
+            task_id="ask_again",
+            trigger_rule="all_done",
+            dataset=dataset,
+            settings=settings,
+            postponed=POSTPONED,
         )
 
         claimed >> create_cluster >> csv_to_parquet >> delete_cluster.as_teardown(setups=create_cluster)
-        csv_to_parquet >> checked >> [load_raw, load_rejected] >> call_trusted >> recorded >> ask_again
-        # Whatever failed before, record_batch is then failed or upstream_failed: one edge sees it all.
-        recorded >> record_failure()
+        checked >> [load_raw, load_rejected] >> call_trusted >> recorded
+        # Whatever failed before, record_batch is then failed or upstream_failed: one edge sees it all. What
+        # is due next follows from the failure, once it is counted.
+        recorded >> record_failure() >> ask_again
+        # A leaf, by which Airflow judges a run: upstream_failed whenever ask_again follows a failure.
         report_refusal(recorded)
     return dag
 

@@ -1,4 +1,4 @@
-"""Finds what lost events and outages left behind, in landing or in the journal, and asks for its run."""
+"""Asks for the runs of what was left behind, says what is stuck, and deletes clusters that no run will."""
 
 import os
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
 from airflow.sdk import DAG, task
 
-from landfall_dags import tasks
+from landfall_dags import sweep, sweep_clusters
 from landfall_dags.pipeline import load_pipelines
 from landfall_dags.settings import Settings
 
@@ -15,7 +15,7 @@ PIPELINES = load_pipelines(SETTINGS.datasets_dir)
 
 with DAG(
     dag_id="sweep",
-    description="Asks for the runs of what was left behind.",
+    description="Asks for the runs of what was left behind, and deletes the clusters that were.",
     doc_md=__doc__,
     tags=["landfall"],
     schedule="*/10 * * * *",
@@ -26,8 +26,13 @@ with DAG(
 
     @task
     def find_left_behind(**context: Any) -> list[dict[str, Any]]:
-        return tasks.find_left_behind(SETTINGS, PIPELINES, context)
+        return sweep.find_left_behind(SETTINGS, PIPELINES, context)
+
+    @task
+    def delete_left_clusters(**context: Any) -> list[str]:
+        return sweep_clusters.delete_left_clusters(SETTINGS, context)
 
     TriggerDagRunOperator.partial(
         task_id="ask_for_run", logical_date=None, skip_when_already_exists=True
     ).expand_kwargs(find_left_behind())
+    delete_left_clusters()

@@ -23,7 +23,11 @@ def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="csv_to_parquet.py", allow_abbrev=False)
     parser.add_argument("--manifest", required=True, help="URI of the batch's manifest.json")
     parser.add_argument("--pipeline", required=True, help="URI of the dataset's pipeline.json")
-    parser.add_argument("--output", required=True, help="URI of the batch's folder, .../<dataset>/<batch_id>")
+    parser.add_argument(
+        "--output",
+        required=True,
+        help="URI of this attempt's own folder, .../<dataset>/<batch_id>/attempts/<job id>",
+    )
     parser.add_argument(
         "--secrets-url", default=secret.DEFAULT_URL, help="Secret Manager; default %(default)s"
     )

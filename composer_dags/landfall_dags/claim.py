@@ -1,40 +1,43 @@
-"""The claim: what is pending becomes a batch, and its files move from landing into the archive.
+"""The claim: which batch a run works on, and its files moved from landing into the archive.
 
-Every step can be repeated. The open journal entry says what is claimed before anything moves, so an attempt
-that finds one goes on with it; a file is deleted from landing only when its archive copy is proven; the
-manifest, written last, ends the claim. What is replayed lies in the archive already: nothing moves.
+The journal names a batch before anything of it moves, and is changed by conditional writes alone, so that
+every step can be repeated, by whomever: an attempt that finds a batch in work goes on with it. The manifest,
+written last, ends the claim. What is replayed lies in the archive already: nothing moves.
 """
 
 import logging
-from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import accumulate
+from typing import Protocol
 
+from landfall_dags import agenda, journal_object
+from landfall_dags.agenda import Claim, Divide, GiveUp, Wait, Work
 from landfall_dags.cluster import expanded_bytes
 from landfall_dags.errors import TerminalError
 from landfall_dags.identity import SourceFile, is_pending, split_uri, timestamp
 from landfall_dags.journal import (
+    DIVIDED,
+    GIVEN_UP,
     Entry,
+    Journal,
     Manifest,
-    archive_uri,
-    entry_text,
+    Open,
     folder_uri,
     manifest_text,
     open_entry,
-    open_uri,
-    parse_entry,
     parse_manifest,
     settle,
 )
+from landfall_dags.journal_object import Page
+from landfall_dags.moving import Kept, move_all
 from landfall_dags.pipeline import Pipeline, parse_pipeline
-from landfall_dags.store import Content, Store
+from landfall_dags.store import Store
 
 # What one batch takes at most: files that one task can move, bytes that a cluster reads within its life.
 MOST_FILES = 10_000
 MOST_BYTES = 64 * 2**30
-_MOVERS = 8  # threads; Google's client keeps ten connections
 
 _log = logging.getLogger(__name__)
 
@@ -46,6 +49,31 @@ class Places:
     landing: str
     archive: str
     lake: str
+
+
+@dataclass(frozen=True)
+class Turn:
+    """The run that claims; an `urgent` one, an engineer's own, waits for nothing."""
+
+    run_id: str
+    urgent: bool
+    now: Callable[[], datetime]
+
+
+class Endings(Protocol):
+    """How a batch that the claim itself ends is recorded; each may be called again for the same batch."""
+
+    def is_over(self, entry: Entry) -> bool:
+        """Whether the ledger knows how this batch ended."""
+
+    def superseded(self, manifest: Manifest) -> None:
+        """No file of the batch was left to archive."""
+
+    def divided(self, batch: Open, parts: Sequence[Open]) -> None:
+        """The batch goes on as these parts."""
+
+    def given_up(self, batch: Open, manifest: Manifest) -> None:
+        """The batch failed too often and cannot be divided."""
 
 
 def choose(
@@ -65,29 +93,19 @@ def choose(
     )
 
 
-def is_archived(file: SourceFile, copied: bool, found: Content | None, where: str) -> bool:
-    """Whether a file is safe in the archive (else its generation was gone before it could be copied).
-
-    `copied` says whether this attempt made the copy, `found` what the archive holds now. A copy that is
-    missing although it was just made, or that differs from the file, raises TerminalError: nothing may be
-    deleted then.
-    """
-    if found is None and not copied:
-        return False
-    if found != Content(file.size, file.crc32c):
-        raise TerminalError(
-            f"{where}: expected a copy of {file.identity} with {file.size} bytes and crc32c {file.crc32c}, "
-            f"found {'none' if found is None else f'{found.size} bytes and crc32c {found.crc32c}'}. "
-            "The original stays in landing; find out who else writes to the archive bucket."
-        )
-    return True
-
-
 def propose(
-    store: Store, places: Places, pipeline: Pipeline, run_id: str, now: datetime, most: int = MOST_FILES
+    store: Store,
+    places: Places,
+    pipeline: Pipeline,
+    journal: Journal,
+    run_id: str,
+    now: datetime,
+    most: int = MOST_FILES,
 ) -> Entry | None:
-    """The journal entry of what is pending; None when nothing is."""
-    files = choose(pipeline.dataset, store.list(places.landing, f"{pipeline.dataset}/"), most)
+    """The journal entry of what is pending and in no open batch; None when nothing is."""
+    claimed = {file for batch in journal.batches for file in batch.entry.files}
+    listed = store.list(places.landing, f"{pipeline.dataset}/")
+    files = choose(pipeline.dataset, (file for file in listed if file not in claimed), most)
     if not files:
         return None
     return open_entry(pipeline.dataset, files, run_id, pipeline.contract_version, timestamp(now))
@@ -98,22 +116,135 @@ def claim(
     places: Places,
     pipeline: Pipeline,
     token_key: str | None,
-    proposal: Callable[[], Entry | None],
-    record_superseded: Callable[[Manifest], None],
-) -> Manifest | None:
-    """Finish the dataset's open claim, or make the one that is proposed; None when none is.
+    turn: Turn,
+    proposal: Callable[[Journal], Entry | None],
+    endings: Endings,
+) -> Manifest | Wait:
+    """The batch that a run works on: one in work, one whose time has come, or the one that is proposed.
 
-    A batch of which no file is left is handed to `record_superseded`, closed, and followed by the next.
-    Raises TerminalError, before anything is claimed, when the contract needs a token key and there is none.
+    Batches that failed too often are divided or given up on the way, and one without any file left is
+    closed. Wait when there is nothing to do, or nothing before a moment. Raises TerminalError, before
+    anything is claimed, when the contract needs a token key and there is none.
     """
-    key_for(pipeline, token_key)
-    while (entry := _enter(store, places.lake, pipeline.dataset, proposal)) is not None:
-        manifest = _complete(store, places, pipeline, entry, token_key)
+    return _Claim(store, places, pipeline, key_for(pipeline, token_key), turn, proposal, endings).run()
+
+
+@dataclass(frozen=True)
+class _Claim:
+    store: Store
+    places: Places
+    pipeline: Pipeline
+    token_key: str | None
+    turn: Turn
+    proposal: Callable[[Journal], Entry | None]
+    endings: Endings
+
+    def run(self) -> Manifest | Wait:
+        while True:
+            page = journal_object.read(self.store, self.places.lake, self.pipeline.dataset)
+            decision = self._decide(page)
+            if isinstance(decision, Wait):
+                return decision
+            if isinstance(decision, Entry):
+                self._open(page, decision)
+            elif self._is_stale(decision.batch):
+                self._close_again(page, decision.batch)
+            elif isinstance(decision, Divide):
+                self._divide(page, decision.batch)
+            elif isinstance(decision, GiveUp):
+                self._give_up(page, decision.batch)
+            elif (manifest := self._work(page, decision.batch)) is not None:
+                return manifest
+
+    def _decide(self, page: Page) -> Entry | Work | Divide | GiveUp | Wait:
+        now, urgent = self.turn.now(), self.turn.urgent
+        decision = agenda.choose(page.journal, self.pipeline.isolation, now, urgent)
+        if not isinstance(decision, Claim):
+            return decision
+        entry = self.proposal(page.journal)
+        if entry is not None:
+            return entry
+        other = agenda.choose(page.journal, self.pipeline.isolation, now, urgent, pending=False)
+        assert not isinstance(other, Claim)  # noqa: S101 nothing is pending
+        return other
+
+    def _open(self, page: Page, entry: Entry) -> None:
+        # Whoever loses reads the winner's journal; so does the winner, and goes on with its batch.
+        if journal_object.write(self.store, page, agenda.opened(page.journal, entry)):
+            _log.info("opened batch %s of %d files", entry.batch_id, len(entry.files))
+
+    def _work(self, page: Page, batch: Open) -> Manifest | None:
+        if not journal_object.write(self.store, page, agenda.taken_up(page.journal, batch.batch_id)):
+            return None
+        _log.info("working on batch %s, opened by run %s", batch.batch_id, batch.entry.run_id)
+        manifest = self._complete(batch.entry)
         if manifest.files:
             return manifest
-        record_superseded(manifest)
-        close(store, places.lake, entry.dataset, entry.batch_id)
-    return None
+        if manifest.superseded:
+            self.endings.superseded(manifest)
+        self._close(batch)
+        return None
+
+    def _divide(self, page: Page, batch: Open) -> None:
+        if not journal_object.write(self.store, page, agenda.decided(page.journal, batch.batch_id, DIVIDED)):
+            return
+        parts = agenda.parts_of(batch, self.pipeline.isolation)
+        self.endings.divided(batch, parts)
+        _log.warning("batch %s is divided after %d failures", batch.batch_id, batch.failures)
+        self._change(lambda journal: agenda.divided(journal, batch.batch_id, parts))
+
+    def _give_up(self, page: Page, batch: Open) -> None:
+        if not journal_object.write(self.store, page, agenda.decided(page.journal, batch.batch_id, GIVEN_UP)):
+            return
+        manifest = self._complete(batch.entry)
+        if manifest.files:
+            _log.warning("batch %s is given up after %d failures", batch.batch_id, batch.failures)
+            self.endings.given_up(batch, manifest)
+        elif manifest.superseded:
+            self.endings.superseded(manifest)
+        self._close(batch)
+
+    def _is_stale(self, batch: Open) -> bool:
+        """Whether a claimer that slept since it listed landing opened a batch that had been closed.
+
+        What is recorded has its fate in the journal first. A replay may be run again, by clearing its run.
+        """
+        if batch.fate is not None or batch.entry.replay is not None:
+            return False
+        finished = read_manifest(self.store, self.places.lake, batch.entry)
+        # The manifest is of the first claim, and so is the row of the ledger.
+        return finished is not None and self.endings.is_over(finished.entry)
+
+    def _close_again(self, page: Page, batch: Open) -> None:
+        # As it was read, or not at all: someone may be about to put its parts into its place.
+        if journal_object.write(self.store, page, agenda.closed(page.journal, batch.batch_id)):
+            _log.warning("batch %s had been closed before", batch.batch_id)
+
+    def _complete(self, entry: Entry) -> Manifest:
+        finished = read_manifest(self.store, self.places.lake, entry)
+        if finished is not None:
+            return finished
+        folder = folder_uri(self.places.lake, entry.dataset, entry.batch_id)
+        written = f"{folder}/manifest.json"
+        archive, lake = self.places.archive, self.places.lake
+        kept = move_all(self.store, archive, lake, entry) if entry.replay is None else {}
+        pinned = _create_or_read(self.store, f"{folder}/pipeline.json", self.pipeline.text)
+        contract = parse_pipeline(pinned, f"{folder}/pipeline.json")
+        manifest = settle(
+            entry,
+            contract.contract_version,
+            archive,
+            superseded={file for file, whose in kept.items() if whose is Kept.GONE},
+            token_key=key_for(contract, self.token_key),
+            left_out={file for file, whose in kept.items() if whose is Kept.THEIRS},
+        )
+        return parse_manifest(_create_or_read(self.store, written, manifest_text(manifest)), written)
+
+    def _close(self, batch: Open) -> None:
+        close(self.store, self.places.lake, batch.entry.dataset, batch.batch_id)
+
+    def _change(self, transition: Callable[[Journal], Journal]) -> None:
+        journal_object.change(self.store, self.places.lake, self.pipeline.dataset, transition)
 
 
 def key_for(contract: Pipeline, token_key: str | None) -> str | None:
@@ -129,76 +260,21 @@ def key_for(contract: Pipeline, token_key: str | None) -> str | None:
     return token_key
 
 
-def read_open(store: Store, lake_bucket: str, dataset: str) -> Entry | None:
-    """The dataset's open journal entry, if there is one."""
-    uri = open_uri(lake_bucket, dataset)
+def read_manifest(store: Store, lake_bucket: str, entry: Entry) -> Manifest | None:
+    """The manifest that ended the claim of a batch; None while there is none."""
+    uri = f"{folder_uri(lake_bucket, entry.dataset, entry.batch_id)}/manifest.json"
     stored = store.read(uri)
-    return None if stored is None else parse_entry(stored.text, uri)
+    return None if stored is None else parse_manifest(stored.text, uri)
+
+
+def find_open(store: Store, lake_bucket: str, dataset: str, batch_id: str) -> Open | None:
+    """The batch as the dataset's journal has it; None when it is not open."""
+    return journal_object.read(store, lake_bucket, dataset).journal.find(batch_id)
 
 
 def close(store: Store, lake_bucket: str, dataset: str, batch_id: str) -> None:
-    """Close the journal entry of a batch; that of another batch is left alone, and closing twice is fine."""
-    uri = open_uri(lake_bucket, dataset)
-    stored = store.read(uri)
-    if stored is not None and parse_entry(stored.text, uri).batch_id == batch_id:
-        store.delete(uri, stored.generation)
-
-
-def _enter(
-    store: Store, lake_bucket: str, dataset: str, proposal: Callable[[], Entry | None]
-) -> Entry | None:
-    while True:
-        entry = read_open(store, lake_bucket, dataset)
-        if entry is not None:
-            _log.info("going on with batch %s, opened by run %s", entry.batch_id, entry.run_id)
-            return entry
-        entry = proposal()
-        if entry is None:
-            return None
-        if store.create(open_uri(lake_bucket, dataset), entry_text(entry)):
-            _log.info("opened batch %s of %d files", entry.batch_id, len(entry.files))
-            return entry
-        # Someone else opened the journal meanwhile: theirs is the batch to go on with.
-
-
-def _complete(
-    store: Store, places: Places, pipeline: Pipeline, entry: Entry, token_key: str | None
-) -> Manifest:
-    folder = folder_uri(places.lake, entry.dataset, entry.batch_id)
-    written = f"{folder}/manifest.json"
-    finished = store.read(written)
-    if finished is not None:
-        return parse_manifest(finished.text, written)
-    superseded = _move_all(store, places.archive, entry) if entry.replay is None else set[SourceFile]()
-    pinned = _create_or_read(store, f"{folder}/pipeline.json", pipeline.text)
-    contract = parse_pipeline(pinned, f"{folder}/pipeline.json")
-    key = key_for(contract, token_key)
-    manifest = settle(entry, contract.contract_version, places.archive, superseded, key)
-    return parse_manifest(_create_or_read(store, written, manifest_text(manifest)), written)
-
-
-def _move_all(store: Store, archive_bucket: str, entry: Entry) -> set[SourceFile]:
-    """Move the files of a claim; returns those that were gone."""
-    with ThreadPoolExecutor(_MOVERS) as movers:
-        kept = list(movers.map(lambda file: _move(store, archive_bucket, entry.dataset, file), entry.files))
-    return {file for file, is_kept in zip(entry.files, kept, strict=True) if not is_kept}
-
-
-def _move(store: Store, archive_bucket: str, dataset: str, file: SourceFile) -> bool:
-    destination = archive_uri(archive_bucket, dataset, file)
-    copied = store.copy(file.uri, file.generation, destination)
-    archived = is_archived(file, copied is not None, copied or store.find(destination), destination)
-    if archived:
-        store.delete(file.uri, file.generation)
-    elif store.is_live(file.uri, file.generation):
-        # A missing bucket answers as a missing object does: it must not make a file pass for overwritten.
-        raise FileNotFoundError(
-            f"{destination}: expected a copy of {file.identity}, which is still in landing; found none. "
-            "Check that the archive bucket exists and that this account may write to it; then try again."
-        )
-    else:
-        _log.warning("%s was overwritten or deleted before it could be archived", file.identity)
-    return archived
+    """Take a batch out of the journal; closing it twice is fine."""
+    journal_object.change(store, lake_bucket, dataset, lambda journal: agenda.closed(journal, batch_id))
 
 
 def _create_or_read(store: Store, uri: str, text: str) -> str:

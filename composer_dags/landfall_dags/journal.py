@@ -1,7 +1,7 @@
-"""The journal of a batch: its open entry, its manifest, and where both lie. Pure."""
+"""The journal: a dataset's open batches, the manifest of each, and where they lie. Pure."""
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -9,7 +9,10 @@ from typing import Any
 from landfall_dags.errors import TerminalError
 from landfall_dags.identity import SourceFile, archive_name, batch_id, replay_id
 
-VERSION = 2
+JOURNAL_VERSION = 3
+MANIFEST_VERSION = 2
+# What was decided of a batch, for good; what follows is then only repeated until it is done.
+RECORDED, DIVIDED, GIVEN_UP = "recorded", "divided", "given_up"
 
 
 @dataclass(frozen=True)
@@ -22,13 +25,15 @@ class Archived:
 
 @dataclass(frozen=True)
 class Entry:
-    """The one open batch of a dataset: what it claims, before any of it is moved.
+    """A batch of a dataset: what it claims, before any of it is moved.
 
-    `replay` is what was asked to be read again; such a batch moves nothing, its files are in the archive.
+    `claim` is the batch that first claimed the files: itself, or the one that it is a part of. `replay` is
+    what was asked to be read again; such a batch moves nothing, its files are in the archive.
     """
 
     dataset: str
     batch_id: str
+    claim: str
     run_id: str
     contract_version: str
     claimed_at: str
@@ -38,6 +43,43 @@ class Entry:
     @property
     def arrived_on(self) -> str:
         return self.claimed_at[:10]
+
+
+@dataclass(frozen=True)
+class Open:
+    """An open batch: in work, or waiting until `retry_at` since it failed.
+
+    `failures` counts the runs that the batch itself made fail, `failed_run` is the last that failed with it,
+    for whatever reason; `suspects` are the identities of the files that the last failure named. `fate` is
+    what was decided of it, None while it is to be worked on.
+    """
+
+    entry: Entry
+    failures: int = 0
+    failed_run: str | None = None
+    retry_at: str | None = None
+    suspects: tuple[str, ...] = ()
+    fate: str | None = None
+
+    @property
+    def batch_id(self) -> str:
+        return self.entry.batch_id
+
+
+@dataclass(frozen=True)
+class Journal:
+    """The open batches of a dataset, in the order in which they are looked at.
+
+    `streak` counts the failed runs since a batch was last closed; before `not_before` nothing is tried.
+    """
+
+    dataset: str
+    batches: tuple[Open, ...] = ()
+    streak: int = 0
+    not_before: str | None = None
+
+    def find(self, batch: str) -> Open | None:
+        return next((open_batch for open_batch in self.batches if open_batch.batch_id == batch), None)
 
 
 @dataclass(frozen=True)
@@ -62,7 +104,8 @@ def open_entry(
 ) -> Entry:
     """The journal entry that claims these files."""
     claimed = tuple(files)
-    return Entry(dataset, batch_id(claimed), run_id, contract_version, claimed_at, None, claimed)
+    batch = batch_id(claimed)
+    return Entry(dataset, batch, batch, run_id, contract_version, claimed_at, None, claimed)
 
 
 def replay_entry(
@@ -70,7 +113,14 @@ def replay_entry(
 ) -> Entry:
     """The journal entry that reads these archived files again."""
     claimed = tuple(files)
-    return Entry(dataset, replay_id(claimed, run_id), run_id, contract_version, claimed_at, asked, claimed)
+    batch = replay_id(claimed, run_id)
+    return Entry(dataset, batch, batch, run_id, contract_version, claimed_at, asked, claimed)
+
+
+def part_entry(entry: Entry, files: Iterable[SourceFile]) -> Entry:
+    """The journal entry of a part of a divided batch."""
+    taken = tuple(files)
+    return replace(entry, batch_id=batch_id(taken), files=taken)
 
 
 def settle(
@@ -79,16 +129,21 @@ def settle(
     archive_bucket: str,
     superseded: set[SourceFile],
     token_key: str | None,
+    left_out: Set[SourceFile] = frozenset(),
 ) -> Manifest:
-    """The manifest of a batch once the fate of each of its files is known."""
+    """The manifest of a batch once the fate of each of its files is known.
+
+    Files that another claim took meanwhile are `left_out`: they are no part of the batch.
+    """
+    mine = tuple(file for file in entry.files if file not in left_out)
     return Manifest(
-        entry=replace(entry, contract_version=contract_version),
+        entry=replace(entry, contract_version=contract_version, files=mine),
         files=tuple(
             Archived(file, archive_uri(archive_bucket, entry.dataset, file))
-            for file in entry.files
+            for file in mine
             if file not in superseded
         ),
-        superseded=tuple(file for file in entry.files if file in superseded),
+        superseded=tuple(file for file in mine if file in superseded),
         token_key=token_key,
     )
 
@@ -101,17 +156,36 @@ def open_uri(lake_bucket: str, dataset: str) -> str:
     return f"gs://{lake_bucket}/journal/{dataset}/open.json"
 
 
+def superseded_uri(lake_bucket: str, dataset: str, file: SourceFile) -> str:
+    """What says which claim a file was gone for; there is none for a file that was archived."""
+    return f"gs://{lake_bucket}/journal/{archive_name(dataset, file)}.superseded"
+
+
 def folder_uri(lake_bucket: str, dataset: str, batch: str) -> str:
     return f"gs://{lake_bucket}/{dataset}/{batch}"
 
 
-def entry_text(entry: Entry) -> str:
-    return _text(_head(entry) | {"files": [asdict(file) for file in entry.files]})
+def journal_text(journal: Journal) -> str:
+    return _text(
+        {
+            "version": JOURNAL_VERSION,
+            "dataset": journal.dataset,
+            "streak": journal.streak,
+            "not_before": journal.not_before,
+            "batches": [
+                _head(batch.entry)
+                | {field: getattr(batch, field) for field in _STATE}
+                | {"suspects": batch.suspects, "files": [asdict(file) for file in batch.entry.files]}
+                for batch in journal.batches
+            ],
+        }
+    )
 
 
 def manifest_text(manifest: Manifest) -> str:
     return _text(
-        _head(manifest.entry)
+        {"version": MANIFEST_VERSION}
+        | _head(manifest.entry)
         | {
             "token_key": manifest.token_key,
             "files": [asdict(file.source) | {"archive_uri": file.archive_uri} for file in manifest.files],
@@ -120,53 +194,67 @@ def manifest_text(manifest: Manifest) -> str:
     )
 
 
-def parse_entry(text: str, where: str) -> Entry:
+def parse_journal(text: str, where: str) -> Journal:
     """Understand an open.json, or raise TerminalError; `where` is its URI."""
-    with _understanding(where):
+    with _understanding(where, f"a journal of version {JOURNAL_VERSION}"):
         document = json.loads(text)
-        return _entry(document, [_file(file) for file in document["files"]])
+        _expect_version(document, JOURNAL_VERSION)
+        return Journal(
+            document["dataset"],
+            tuple(_open(batch) for batch in document["batches"]),
+            int(document["streak"]),
+            document["not_before"],
+        )
 
 
 def parse_manifest(text: str, where: str) -> Manifest:
     """Understand a manifest.json, or raise TerminalError; `where` is its URI."""
-    with _understanding(where):
+    with _understanding(where, f"a manifest of version {MANIFEST_VERSION}"):
         document = json.loads(text)
+        _expect_version(document, MANIFEST_VERSION)
         files = tuple(Archived(_file(file), file["archive_uri"]) for file in document["files"])
         superseded = tuple(_file(file) for file in document["superseded"])
         entry = _entry(document, [*(file.source for file in files), *superseded])
         return Manifest(entry, files, superseded, document["token_key"])
 
 
+_STATE = ("failures", "failed_run", "retry_at", "fate")
+_HEAD = ("dataset", "batch_id", "claim", "run_id", "contract_version", "claimed_at", "replay")
+
+
 @contextmanager
-def _understanding(where: str) -> Iterator[None]:
+def _understanding(where: str, what: str) -> Iterator[None]:
     try:
         yield
     except (ValueError, KeyError, TypeError) as error:
         raise TerminalError(
-            f"{where}: expected a journal of version {VERSION}, found one that cannot be read: {error!r}. "
+            f"{where}: expected {what}, found one that cannot be read: {error!r}. "
             "Every file that it names is in landing or in the archive; "
             "docs/runbook.md says how to put a batch aside."
         ) from error
 
 
+def _expect_version(document: dict[str, Any], expected: int) -> None:
+    if document["version"] != expected:
+        raise ValueError(f"version {document['version']!r}")
+
+
 def _head(entry: Entry) -> dict[str, Any]:
-    return {
-        "version": VERSION,
-        "dataset": entry.dataset,
-        "batch_id": entry.batch_id,
-        "run_id": entry.run_id,
-        "contract_version": entry.contract_version,
-        "claimed_at": entry.claimed_at,
-        "arrived_on": entry.arrived_on,
-        "replay": entry.replay,
-    }
+    return {field: getattr(entry, field) for field in _HEAD} | {"arrived_on": entry.arrived_on}
 
 
 def _entry(document: dict[str, Any], files: Sequence[SourceFile]) -> Entry:
-    if document["version"] != VERSION:
-        raise ValueError(f"version {document['version']!r}")
-    fields = ("dataset", "batch_id", "run_id", "contract_version", "claimed_at", "replay")
-    return Entry(**{field: document[field] for field in fields}, files=tuple(files))
+    # The manifest of a batch from before batches were divided names no claim: it was its own.
+    head = {"claim": document["batch_id"]} | document
+    return Entry(**{field: head[field] for field in _HEAD}, files=tuple(files))
+
+
+def _open(document: dict[str, Any]) -> Open:
+    return Open(
+        _entry(document, [_file(file) for file in document["files"]]),
+        **{field: document[field] for field in _STATE},
+        suspects=tuple(document["suspects"]),
+    )
 
 
 def _file(document: dict[str, Any]) -> SourceFile:

@@ -7,10 +7,11 @@ from typing import Any
 
 from landfall_dags.cost import Cost
 from landfall_dags.identity import SourceFile, timestamp
-from landfall_dags.journal import Entry, Manifest
+from landfall_dags.journal import Entry, Manifest, Open
 from landfall_dags.metrics import FileResult, Metrics, Rows
 
-SUCCEEDED, REJECTED, FAILED, SUPERSEDED = "succeeded", "rejected", "failed", "superseded"
+SUCCEEDED, REJECTED, FAILED, SUPERSEDED, DIVIDED = "succeeded", "rejected", "failed", "superseded", "divided"
+FAILED_REPEATEDLY = "failed_repeatedly"
 _MOST_DETAIL = 2000  # characters
 _SUPERSEDED_DETAIL = (
     "Overwritten or deleted in landing before it could be archived; "
@@ -38,6 +39,23 @@ class Run:
     cluster_name: str | None
     cost: Cost
     steps: tuple[Step, ...]
+
+
+@dataclass(frozen=True)
+class Known:
+    """What the ledger has of a batch: its state, and why."""
+
+    state: str
+    detail: str | None
+
+    @property
+    def is_end(self) -> bool:
+        return self.state != FAILED
+
+
+def unattended(run_id: str, recorded_at: str) -> Run:
+    """The run that ends a batch without a cluster of its own."""
+    return Run(run_id, recorded_at, None, Cost(0.0, 0.0), ())
 
 
 def steps_of(breadcrumbs: Iterable[Mapping[str, Any]], started: Mapping[str, datetime]) -> tuple[Step, ...]:
@@ -105,10 +123,24 @@ def closed_row(manifest: Manifest, metrics: Metrics | None, rows_merged: int, ru
 def failed_row(entry: Entry, failures: Mapping[str, str | None], run: Run) -> dict[str, Any]:
     """The row of ops.batches for a batch that is still open; `failures` says by task why, if known."""
     reasons = [f"{task}: {reason or 'see its log'}" for task, reason in failures.items()]
-    return _batch_row(entry, FAILED, "; ".join(reasons)[:_MOST_DETAIL] or "see the log of the run", run) | {
-        "files": len(entry.files),
-        "bytes": sum(file.size for file in entry.files),
-    }
+    return _unread_row(entry, FAILED, "; ".join(reasons) or "see the log of the run", run)
+
+
+def divided_row(batch: Open, parts: Iterable[Open], failure: str, run: Run) -> dict[str, Any]:
+    """The row of ops.batches for a batch that goes on as its parts."""
+    names = " and ".join(f"{part.batch_id} ({len(part.entry.files)} files)" for part in parts)
+    detail = f"divided into {names} after {batch.failures} failed runs; the last failure: {failure}"
+    return _unread_row(batch.entry, DIVIDED, detail, run)
+
+
+def given_up_row(batch: Open, failure: str, run: Run) -> dict[str, Any]:
+    """The row of ops.batches for a replay that failed too often: trusted stays as it was."""
+    return _unread_row(batch.entry, FAILED, given_up(batch, failure), run)
+
+
+def given_up(batch: Open, failure: str) -> str:
+    """Why a batch is not tried any more."""
+    return f"given up after {batch.failures} failed runs; the last failure: {failure}"[:_MOST_DETAIL]
 
 
 def error_report(file: FileResult, entry: Entry, archive_uri: str) -> dict[str, Any]:
@@ -135,6 +167,8 @@ _REMEDIES = {
     "quality_failed": "Correct the files of the batch by the rule that `detail` names and drop them again; "
     "or change the contract, then replay the batch.",
     "too_large": "Split the file and drop its parts; or raise the contract's maxTextBytes, then replay it.",
+    FAILED_REPEATEDLY: "Look into `detail`, which is the last failure of the file alone; mend what it "
+    "names and replay the file, or have its sender correct it and drop it again.",
     "not_text": "Write CSV in the contract's encoding (.csv.gz: under gzip), then drop it again.",
     "unreadable": "Check that the file is whole (for .csv.gz: that gzip -t accepts it), then drop it again.",
 }
@@ -167,6 +201,13 @@ def _batch_row(entry: Entry, state: str, detail: str | None, run: Run) -> dict[s
         "vcpu_seconds": run.cost.vcpu_seconds,
         "estimated_cost_usd": run.cost.dollars,
         "steps": [asdict(step) for step in run.steps],
+    }
+
+
+def _unread_row(entry: Entry, state: str, detail: str, run: Run) -> dict[str, Any]:
+    return _batch_row(entry, state, detail[:_MOST_DETAIL], run) | {
+        "files": len(entry.files),
+        "bytes": sum(file.size for file in entry.files),
     }
 
 

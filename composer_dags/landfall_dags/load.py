@@ -1,9 +1,30 @@
-"""Load jobs: their configuration, and the one id under which a batch may be loaded now. Pure."""
+"""BigQuery jobs: their configuration, the id a batch may be loaded under, and whose fault an end is. Pure."""
 
 from collections.abc import Callable, Iterable, Sequence
 from enum import Enum
 from itertools import count
 from typing import Any
+
+# Why a job ends through no fault of what it was given: outages, quotas, permissions, someone's cancelling.
+_SURROUNDINGS = frozenset(
+    {
+        "accessDenied",
+        "backendError",
+        "billingNotEnabled",
+        "blocked",
+        "internalError",
+        "jobBackendError",
+        "jobInternalError",
+        "jobRateLimitExceeded",
+        "notFound",
+        "quotaExceeded",
+        "rateLimitExceeded",
+        "resourceInUse",
+        "stopped",
+        "tableUnavailable",
+        "timeout",
+    }
+)
 
 
 class JobState(Enum):
@@ -27,6 +48,11 @@ def first_unspent(stem: str, state_of: Callable[[str], JobState]) -> tuple[str, 
         if state is not JobState.FAILED:
             return job_id, state
     raise AssertionError("unreachable: the attempts are endless")
+
+
+def is_batch_fault(reason: str) -> bool:
+    """Whether a job that ended with this reason of BigQuery's failed because of the batch."""
+    return reason not in _SURROUNDINGS
 
 
 def load_configuration(project: str, table: str, uris: str, labels: dict[str, str]) -> dict[str, Any]:

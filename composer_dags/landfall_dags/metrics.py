@@ -14,6 +14,10 @@ REJECTED = "rejected"
 _STATES = ("loaded", REJECTED)
 
 
+class MetricsError(TerminalError):
+    """A metrics.json breaks one of its laws."""
+
+
 @dataclass(frozen=True)
 class Rows:
     """Counts that obey one law: read = accepted + rejected."""
@@ -44,8 +48,9 @@ class FileResult:
 class Metrics:
     """A metrics.json that was found to agree with itself, with the manifest and with the contract.
 
-    `new_columns` are unknown columns that go to raw. `refusal` says why the batch is rejected as a
-    whole; then each of its files is, and no row is loaded.
+    `output` is the folder of the attempt that wrote it, with the Parquet. `new_columns` are unknown
+    columns that go to raw. `refusal` says why the batch is rejected as a whole; then each of its files
+    is, and no row is loaded.
     """
 
     rows: Rows
@@ -54,6 +59,7 @@ class Metrics:
     new_columns: tuple[str, ...] = ()
     token_key: str | None = None
     refusal: str | None = None
+    output: str = ""
 
     @property
     def rejected_files(self) -> tuple[FileResult, ...]:
@@ -71,13 +77,15 @@ def check_metrics(text: str, manifest: Manifest, contract: Pipeline, where: str)
     """Understand a metrics.json and hold it against the manifest and the contract.
 
     Rows read equal rows accepted and rejected, for each file and in total; the total is the sum over the
-    files; the files are exactly the manifest's; a file rejected as a whole counts no row. Each quality rule
-    is answered once, tokens are made with the manifest's key, and columns added only where the contract says.
-    Raises TerminalError for the first law that is broken.
+    files; the files are exactly the manifest's; a file rejected as a whole counts no row. The output is the
+    folder of the document at `where`, or an attempt's below it. Each quality rule is answered once, tokens
+    are made with the manifest's key, and columns added only where the contract says.
+    Raises MetricsError for the first law that is broken.
     """
     metrics, head = _parse(text, where)
     entry = manifest.entry
     _expect(where, "version, dataset and batch_id", (VERSION, entry.dataset, entry.batch_id), head)
+    _check_output(metrics.output, where)
     _check_files(metrics, manifest, where)
     _check_rows(metrics, where)
     rules = sorted(result.rule for result in metrics.quality)
@@ -88,12 +96,20 @@ def check_metrics(text: str, manifest: Manifest, contract: Pipeline, where: str)
     return metrics
 
 
+def _check_output(output: str, where: str) -> None:
+    folder = where.rpartition("/")[0]
+    if output != folder and not output.startswith(f"{folder}/attempts/"):
+        raise MetricsError(
+            f"{where}: expected output to be {folder} or an attempt's below it, found {output}. {_REMEDY}"
+        )
+
+
 def _check_files(metrics: Metrics, manifest: Manifest, where: str) -> None:
     wanted = sorted((file.source.uri, file.source.generation) for file in manifest.files)
     found = sorted((file.uri, file.generation) for file in metrics.files)
     if wanted != found:
         missing, strange = sorted(set(wanted) - set(found)), sorted(set(found) - set(wanted))
-        raise TerminalError(
+        raise MetricsError(
             f"{where}: expected exactly the {len(wanted)} files of the manifest, found {len(found)}: "
             f"missing {missing[:3]}, not in the manifest {strange[:3]}. {_REMEDY}"
         )
@@ -103,7 +119,7 @@ def _check_rows(metrics: Metrics, where: str) -> None:
     for file in metrics.files:
         place = f"{where}: {file.uri}#{file.generation}"
         if file.state not in _STATES:
-            raise TerminalError(
+            raise MetricsError(
                 f"{place}: expected state {' or '.join(_STATES)}, found {file.state!r}. {_REMEDY}"
             )
         _conserve(place, file.rows)
@@ -144,9 +160,10 @@ def _parse(text: str, where: str) -> tuple[Metrics, tuple[Any, ...]]:
             quality=tuple(parse_result(result) for result in document["quality"]),
             new_columns=tuple(map(str, document["new_columns"])),
             token_key=document["token_key"],
+            output=str(document["output"]),
         ), head
     except (KeyError, TypeError, ValueError) as error:
-        raise TerminalError(
+        raise MetricsError(
             f"{where}: expected the Spark job's metrics, found {error!r}. {_REMEDY}"
         ) from error
 
@@ -157,7 +174,7 @@ def _rows(document: dict[str, Any]) -> Rows:
 
 def _conserve(where: str, rows: Rows) -> None:
     if min(rows.read, rows.accepted, rows.rejected) < 0 or rows.read != rows.accepted + rows.rejected:
-        raise TerminalError(
+        raise MetricsError(
             f"{where}: expected rows read = accepted + rejected, found {rows.read} = "
             f"{rows.accepted} + {rows.rejected}. {_REMEDY}"
         )
@@ -165,4 +182,4 @@ def _conserve(where: str, rows: Rows) -> None:
 
 def _expect(where: str, what: str, expected: object, found: object) -> None:
     if expected != found:
-        raise TerminalError(f"{where}: expected {what} to be {expected}, found {found}. {_REMEDY}")
+        raise MetricsError(f"{where}: expected {what} to be {expected}, found {found}. {_REMEDY}")

@@ -1,78 +1,105 @@
-"""The Google provider's operators, where a batch needs them to find what an earlier attempt left."""
+"""A batch's BigQuery jobs, each found again by whoever tries again."""
 
-from datetime import UTC, datetime
-from typing import Any
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any, cast
 
 from airflow.providers.google.cloud.hooks.bigquery import BigQueryHook
-from airflow.providers.google.cloud.hooks.dataproc import DataprocHook
 from airflow.providers.google.cloud.operators.bigquery import BigQueryInsertJobOperator
-from airflow.providers.google.cloud.operators.dataproc import DataprocSubmitJobOperator
-from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
-from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
-from google.api_core.exceptions import Conflict, NotFound
+from airflow.sdk.exceptions import AirflowException, AirflowFailException
+from google.api_core.exceptions import Conflict, GoogleAPICallError, NotFound
 from google.cloud import bigquery
-from google.cloud.dataproc_v1.types import ListJobsRequest
+from google.cloud.bigquery.retry import DEFAULT_RETRY
 
-from landfall_dags import claim, store
-from landfall_dags.identity import is_pending, replay_run_id, split_uri
-from landfall_dags.journal import Manifest, parse_manifest
-from landfall_dags.load import JobState, first_unspent, replay_configuration, with_schema
-from landfall_dags.settings import Settings
-from landfall_dags.window import run_after, run_id, window_end
+from landfall_dags import journal_object, store
+from landfall_dags.errors import BatchFault
+from landfall_dags.identity import split_uri
+from landfall_dags.journal import DIVIDED, GIVEN_UP, Manifest, parse_manifest
+from landfall_dags.load import JobState, first_unspent, is_batch_fault, replay_configuration, with_schema
 
-# The provider's ten seconds between two looks at a job are a good part of a small batch's time.
-_POLL_SECONDS = 2
+# The provider's calls have no time limit of their own and are repeated for ten minutes, which it does not let
+# one choose: so the client is called. Airflow tries again, with longer pauses than a call could wait for.
+_PATIENCE: dict[str, Any] = {"retry": DEFAULT_RETRY.with_timeout(120), "timeout": 60}
+
+# BigQuery keeps the result of a query for 24 hours; whoever records the batch reads it soon after.
+_RESULT_LASTS = timedelta(hours=12)
 
 
-class SparkJobOperator(DataprocSubmitJobOperator):
-    """Runs one job on the batch's cluster, and never two at once.
+class BatchJobOperator(BigQueryInsertJobOperator):
+    """Submits a batch's job of one kind once, however often it is tried, and says whose fault its end is.
 
-    A worker that dies leaves its job running; the next attempt waits for that job instead of writing the same
-    output beside it. A task that is killed cancels the job.
+    The job's id is the stem given as `job_id` and the first number that is not spent. A job that is done
+    under it is success; one that is live is waited for: two of a kind never run beside each other.
     """
 
+    # The provider's links need XComs that only its own execute pushes.
+    operator_extra_links = ()  # type: ignore[assignment]
+
     def __init__(self, **kwargs: Any) -> None:
-        # Asynchronous for the provider's part only: the waiting is done here.
-        super().__init__(asynchronous=True, deferrable=False, **kwargs)
+        super().__init__(deferrable=False, durable=False, **kwargs)
 
-    def execute(self, context: Any) -> str:
-        self.hook = DataprocHook(gcp_conn_id=self.gcp_conn_id, impersonation_chain=self.impersonation_chain)
-        self.job_id = self._live_job(self.hook)
-        if self.job_id is None:
-            super().execute(context)
-        else:
-            self.log.info("waiting for job %s, which an earlier attempt left running", self.job_id)
-        try:
-            self.hook.wait_for_job(
-                job_id=self.job_id, region=self.region, project_id=self.project_id, wait_time=_POLL_SECONDS
-            )
-        except AirflowException as error:
-            job = self.hook.get_job(job_id=self.job_id, region=self.region, project_id=self.project_id)
-            # The provider's message is the whole job; the ledger has room for what matters.
-            raise AirflowException(
-                f"expected Spark job {self.job_id} to end as DONE, found {job.status.state.name}: "
-                f"{job.status.details} Driver output: {job.driver_output_resource_uri}"
-            ) from error
-        return str(self.job_id)
-
-    def _live_job(self, hook: DataprocHook) -> str | None:
-        jobs = hook.get_job_client(region=self.region).list_jobs(
-            request={
-                "project_id": self.project_id,
-                "region": self.region,
-                "cluster_name": self.job["placement"]["cluster_name"],
-                "job_state_matcher": ListJobsRequest.JobStateMatcher.ACTIVE,
-            }
+    def _connect(self) -> bigquery.Client:
+        self.hook = BigQueryHook(
+            gcp_conn_id=self.gcp_conn_id, use_legacy_sql=False, impersonation_chain=self.impersonation_chain
         )
-        return next((job.reference.job_id for job in jobs), None)
+        self._add_job_labels(self.hook)
+        client: bigquery.Client = self.hook.get_client(project_id=self.project_id, location=self.location)
+        return client
+
+    def _only_job(self, client: bigquery.Client, submit: Callable[[str], Any]) -> Any:
+        job_id, state = first_unspent(str(self.job_id), lambda job_id: self._state(client, job_id))
+        if state is not JobState.ABSENT:
+            self.log.info("job %s is %s: not submitting another", job_id, state.value)
+            return self._find(client, job_id)
+        try:
+            return submit(job_id)
+        except Conflict as conflict:
+            # Submitted by someone else meanwhile, or by us with the answer lost.
+            return self._expect(client, job_id, conflict)
+
+    def _state(self, client: bigquery.Client, job_id: str) -> JobState:
+        job = self._find(client, job_id)
+        if job is None:
+            return JobState.ABSENT
+        if job.state != "DONE":
+            return JobState.LIVE
+        return JobState.FAILED if job.error_result else JobState.DONE
+
+    def _find(self, client: bigquery.Client, job_id: str) -> Any:
+        try:
+            return client.get_job(job_id, project=self.project_id, location=self.location, **_PATIENCE)
+        except NotFound:
+            return None
+
+    def _expect(self, client: bigquery.Client, job_id: str, conflict: Conflict) -> Any:
+        job = self._find(client, job_id)
+        if job is None:
+            raise AirflowException(
+                f"expected job {job_id} to be found, for its id is taken; BigQuery knows none. "
+                f"Look for it in location {self.location} of project {self.project_id}."
+            ) from conflict
+        return job
+
+    def _finish(self, client: bigquery.Client, job: Any, **more: Any) -> None:
+        """Wait for a job; BatchFault if it failed because of what it was given."""
+        self.job_id = str(job.job_id)  # what is cancelled when the task is killed
+        try:
+            job.result(retry=_PATIENCE["retry"], **more)
+        except GoogleAPICallError as error:
+            known = self._find(client, self.job_id)
+            ended: Any = known.error_result if known is not None else None
+            if not ended or not is_batch_fault(ended["reason"]):
+                raise
+            raise BatchFault(
+                f"expected job {self.job_id} to end well, found {ended['reason']}: {ended['message']}"
+            ) from error
 
 
-class LoadBatchOperator(BigQueryInsertJobOperator):
-    """Loads a batch's Parquet files once, however often it is tried.
+class LoadBatchOperator(BatchJobOperator):
+    """Loads a batch's Parquet files.
 
-    The job's id is the stem given as `job_id` and the first number that no failed job has spent. A job that
-    is done under it is success without loading again; one that is live is waited for. No rows, no job: a
-    table takes 1,500 load jobs a day, failed ones included.
+    A failed job spends its id, and loaded nothing. No rows, no job: a table takes 1,500 load jobs a day,
+    failed ones included.
 
     Args:
         rows: how many rows the load must bring (templated, a decimal number).
@@ -80,11 +107,9 @@ class LoadBatchOperator(BigQueryInsertJobOperator):
     """
 
     template_fields = (*BigQueryInsertJobOperator.template_fields, "rows", "new_columns")
-    # The provider's links need XComs that only its own execute pushes.
-    operator_extra_links = ()  # type: ignore[assignment]
 
     def __init__(self, *, rows: str, new_columns: str = "", **kwargs: Any) -> None:
-        super().__init__(deferrable=False, **kwargs)
+        super().__init__(**kwargs)
         self.rows = rows
         self.new_columns = new_columns
 
@@ -93,64 +118,45 @@ class LoadBatchOperator(BigQueryInsertJobOperator):
         if expected == 0:
             self.log.info("no rows to load")
             return None
-        self.hook = BigQueryHook(
-            gcp_conn_id=self.gcp_conn_id, use_legacy_sql=False, impersonation_chain=self.impersonation_chain
-        )
-        job = self._only_job(self.hook, stem=str(self.job_id))
-        self.job_id = str(job.job_id)  # what is cancelled when the task is killed
-        job.result(retry=self.result_retry)
+        client = self._connect()
+        job = self._only_job(client, lambda job_id: self._load(client, job_id))
+        self._finish(client, job)
         if job.output_rows != expected:
-            raise AirflowFailException(
+            message = (
                 f"{job.source_uris}: expected load job {job.job_id} to bring {expected} rows, "
                 f"found {job.output_rows}. The rows are in the table: compare the folder with its "
                 "metrics.json before anything is loaded again."
             )
+            raise AirflowFailException(message) from BatchFault(message)
         return self.job_id
 
-    def _only_job(self, hook: BigQueryHook, stem: str) -> Any:
-        while True:
-            job_id, state = first_unspent(stem, lambda job_id: self._state(hook, job_id))
-            if state is not JobState.ABSENT:
-                self.log.info("job %s is %s: not loading again", job_id, state.value)
-                return hook.get_job(job_id=job_id, project_id=self.project_id, location=self.location)
-            try:
-                return hook.insert_job(
-                    configuration=self._configuration(hook),
-                    job_id=job_id,
-                    project_id=self.project_id,
-                    location=self.location,
-                    nowait=True,
-                )
-            except Conflict as conflict:
-                # Submitted by someone else meanwhile, or by us with the answer lost: look again.
-                if self._state(hook, job_id) is JobState.ABSENT:
-                    raise AirflowException(
-                        f"expected load job {job_id} to be found, for its id is taken; BigQuery knows none. "
-                        f"Look for it in location {self.location} of project {self.project_id}."
-                    ) from conflict
+    def _load(self, client: bigquery.Client, job_id: str) -> Any:
+        load = self._configuration(client)
+        return client.load_table_from_uri(
+            load["load"]["sourceUris"],
+            bigquery.TableReference.from_api_repr(load["load"]["destinationTable"]),
+            job_id=job_id,
+            project=self.project_id,
+            location=self.location,
+            job_config=cast(bigquery.LoadJobConfig, bigquery.LoadJobConfig.from_api_repr(load)),
+            **_PATIENCE,
+        )
 
-    def _state(self, hook: BigQueryHook, job_id: str) -> JobState:
-        try:
-            job = hook.get_job(job_id=job_id, project_id=self.project_id, location=self.location)
-        except NotFound:
-            return JobState.ABSENT
-        if job.state != "DONE":
-            return JobState.LIVE
-        return JobState.FAILED if job.error_result else JobState.DONE
-
-    def _configuration(self, hook: BigQueryHook) -> dict[str, Any]:
-        client = hook.get_client(project_id=self.project_id, location=self.location)
+    def _configuration(self, client: bigquery.Client) -> dict[str, Any]:
         destination = self.configuration["load"]["destinationTable"]
-        table = client.get_table(bigquery.TableReference.from_api_repr(destination))
+        table = client.get_table(bigquery.TableReference.from_api_repr(destination), **_PATIENCE)
         fields = [field.to_api_repr() for field in table.schema]
         new_columns = [name for name in self.new_columns.split(",") if name]
         return with_schema(self.configuration, fields, new_columns)
 
 
-class CallTrustedOperator(BigQueryInsertJobOperator):
+class CallTrustedOperator(BatchJobOperator):
     """Calls the procedure that brings the open batch into trusted; for a replay, the one that replaces rows.
 
-    A batch that is closed is never called for again: what its files gave may have been replaced since.
+    A call that failed, or whose result BigQuery may have forgotten, spends its id: calling again changes
+    nothing. Two at once could both insert a key that is new, for BigQuery lets MERGEs that only insert pass
+    each other. A batch that is closed, divided or given up is never called for again: what its files gave may
+    have been replaced since.
 
     Args:
         replaces: `True` where that is to be done (templated).
@@ -163,19 +169,40 @@ class CallTrustedOperator(BigQueryInsertJobOperator):
     template_ext = ()
 
     def __init__(self, *, replaces: str, replay_procedure: str, manifest_uri: str, **kwargs: Any) -> None:
-        # A durable operator remembers its job by run and task: a run that is cleared, and then claims
-        # another batch, would take the old batch's call for its own.
-        super().__init__(deferrable=False, durable=False, **kwargs)
+        super().__init__(**kwargs)
         self.replaces = replaces
         self.replay_procedure = replay_procedure
         self.manifest_uri = manifest_uri
 
-    def execute(self, context: Any) -> Any:
+    def execute(self, context: Any) -> str | None:
         manifest = self._open_manifest()
         if self.replaces == str(True):
             identities = [file.source.identity for file in manifest.files]
             self.configuration = replay_configuration(self.configuration, self.replay_procedure, identities)
-        return super().execute(context)
+        client = self._connect()
+        job = self._only_job(client, lambda job_id: self._call(client, job_id))
+        # A job that failed is not submitted again under an id that nobody knows.
+        self._finish(client, job, job_retry=None)
+        return self.job_id
+
+    def _call(self, client: bigquery.Client, job_id: str) -> Any:
+        return client.query(
+            self.configuration["query"]["query"],
+            job_config=cast(
+                bigquery.QueryJobConfig, bigquery.QueryJobConfig.from_api_repr(self.configuration)
+            ),
+            job_id=job_id,
+            project=self.project_id,
+            location=self.location,
+            job_retry=None,
+            **_PATIENCE,
+        )
+
+    def _state(self, client: bigquery.Client, job_id: str) -> JobState:
+        state = super()._state(client, job_id)
+        if state is JobState.DONE and self._find(client, job_id).ended < datetime.now(UTC) - _RESULT_LASTS:
+            return JobState.FAILED
+        return state
 
     def _open_manifest(self) -> Manifest:
         objects = store.connect()
@@ -186,48 +213,12 @@ class CallTrustedOperator(BigQueryInsertJobOperator):
             )
         manifest = parse_manifest(stored.text, self.manifest_uri)
         bucket, _ = split_uri(self.manifest_uri)
-        entry = claim.read_open(objects, bucket, manifest.entry.dataset)
-        if entry is None or entry.batch_id != manifest.entry.batch_id:
+        journal = journal_object.read(objects, bucket, manifest.entry.dataset).journal
+        batch = journal.find(manifest.entry.batch_id)
+        if batch is None or batch.fate in (DIVIDED, GIVEN_UP):
             raise AirflowFailException(
-                f"{self.manifest_uri}: expected the journal of the batch to be open, found it closed. "
-                "ops.batches says how the batch ended; to bring its files into trusted again, replay them."
+                f"{self.manifest_uri}: expected the batch to be open in the journal, found it "
+                f"{batch.fate if batch else 'closed'}. ops.batches says how it ended; to bring its files "
+                "into trusted again, replay them."
             )
         return manifest
-
-
-class AskAgainOperator(TriggerDagRunOperator):
-    """Asks for the run that takes what this one left: a postponed replay, or what is pending in landing.
-
-    Args:
-        postponed: the replay that this run was asked for and had to put off (templated; else empty).
-    """
-
-    template_fields = (*TriggerDagRunOperator.template_fields, "postponed")
-    # The provider's link needs an XCom that a skipped task never pushes.
-    operator_extra_links = ()  # type: ignore[assignment]
-
-    def __init__(self, *, dataset: str, settings: Settings, postponed: str, **kwargs: Any) -> None:
-        super().__init__(
-            trigger_dag_id=f"ingest_{dataset}", logical_date=None, skip_when_already_exists=True, **kwargs
-        )
-        self.postponed = postponed
-        self._dataset = dataset
-        self._settings = settings
-
-    def execute(self, context: Any) -> None:
-        if self.postponed:
-            self.conf = {"replay": self.postponed}
-            self.trigger_run_id = replay_run_id(self._dataset, context["run_id"])
-        else:
-            self._ask_for_window(context)
-        super().execute(context)
-
-    def _ask_for_window(self, context: Any) -> None:
-        if context["ti"].get_dr_count(dag_id=self.trigger_dag_id, states=["queued"]):
-            raise AirflowSkipException("another run is waiting for this one: it takes whatever is pending")
-        listed = store.connect().list(self._settings.landing_bucket, f"{self._dataset}/")
-        if not any(is_pending(self._dataset, split_uri(file.uri)[1]) for file in listed):
-            raise AirflowSkipException("nothing is pending")
-        end = window_end(datetime.now(UTC), self._settings.batch_window_seconds)
-        self.trigger_run_id = run_id(self._dataset, end)
-        self.run_after = run_after(end, self._settings.run_grace_seconds)

@@ -27,13 +27,22 @@ class Retries:
 
 
 @dataclass(frozen=True)
+class Isolation:
+    """How many runs a batch may fail before it is divided, and the bounds of the pause before the next."""
+
+    runs: int
+    pause_seconds: int
+    max_pause_seconds: int
+
+
+@dataclass(frozen=True)
 class Pipeline:
     """One `pipeline.json`; `text` is the file as rendered, which a batch pins.
 
     A batch with a greater share of rejected rows than `max_rejected_share`, 0 to 1, is refused; `quality`
     names the rules that it is measured by. `splits` says whether a big plain file can be read in
     parts, `evolves` whether unknown columns are added to raw, `tokenises` whether
-    a column needs the token key.
+    a column needs the token key. What waits longer than `freshness_seconds` is stuck.
     """
 
     dataset: str
@@ -42,11 +51,14 @@ class Pipeline:
     owner: str
     raw_table: str
     trusted_table: str
+    rejected_table: str
     procedure: str
     replay_procedure: str
     max_rejected_share: float
     compute: Compute
     retries: Retries
+    isolation: Isolation
+    freshness_seconds: int
     quality: tuple[str, ...]
     splits: bool
     evolves: bool
@@ -71,11 +83,14 @@ def parse_pipeline(text: str, where: str) -> Pipeline:
             owner=document["owner"],
             raw_table=document["raw"]["table"],
             trusted_table=document["trusted"]["table"],
+            rejected_table=document["rejected"]["table"],
             procedure=document["procedure"],
             replay_procedure=document["replay_procedure"],
             max_rejected_share=float(document["max_rejected_share"]),
             compute=Compute(**document["compute"]),
             retries=Retries(**document["retries"]),
+            isolation=Isolation(**document["isolation"]),
+            freshness_seconds=int(document["freshness_seconds"]),
             quality=tuple(rule["rule"] for rule in document.get("quality", ())),
             # The code units of UTF-16 may hold the byte of a line break.
             splits=document["format"]["encoding"] != "UTF-16",

@@ -1,13 +1,25 @@
 """The end of a batch: rejected files are set aside, the ledger is written, and then the journal is closed."""
 
 import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 
-from landfall_dags import claim
-from landfall_dags.cost import Cost
+from landfall_dags import agenda, claim, journal_object
+from landfall_dags.errors import TerminalError
 from landfall_dags.identity import split_uri
-from landfall_dags.journal import Manifest
-from landfall_dags.ledger import Run, closed_row, error_report, file_rows
-from landfall_dags.metrics import Metrics
+from landfall_dags.journal import RECORDED, Entry, Manifest, Open
+from landfall_dags.ledger import (
+    FAILED_REPEATEDLY,
+    Run,
+    closed_row,
+    divided_row,
+    error_report,
+    file_rows,
+    given_up,
+    given_up_row,
+)
+from landfall_dags.metrics import REJECTED, FileResult, Metrics, Rows
 from landfall_dags.store import Store
 from landfall_dags.warehouse import Warehouse
 
@@ -22,18 +34,62 @@ def record_end(
     rows_merged: int,
     run: Run,
 ) -> None:
-    """Record a batch that went all the way, or was refused; a repetition finds what is done and goes on."""
-    rejected_uris = set_aside(store, rejected_bucket, manifest, metrics)
-    warehouse.merge_files(file_rows(manifest, metrics, rejected_uris, run.recorded_at))
-    warehouse.merge_batch(closed_row(manifest, metrics, rows_merged, run))
+    """Record a batch that went all the way, or was refused; a repetition finds what is done and goes on.
+
+    The journal says first that the batch is recorded: from then on nobody divides it or gives it up. Raises
+    TerminalError when someone did so before.
+    """
+    row = closed_row(manifest, metrics, rows_merged, run)
+    if _is_ours(store, warehouse, lake_bucket, manifest.entry, row["state"]):
+        rejected_uris = set_aside(store, rejected_bucket, manifest, metrics)
+        warehouse.merge_files(file_rows(manifest, metrics, rejected_uris, run.recorded_at))
+        warehouse.merge_batch(row)
     claim.close(store, lake_bucket, manifest.entry.dataset, manifest.entry.batch_id)
 
 
-def record_superseded(warehouse: Warehouse, manifest: Manifest, run_id: str, recorded_at: str) -> None:
-    """Record a batch of which no file was left to archive."""
-    run = Run(run_id, recorded_at, None, Cost(0.0, 0.0), ())
-    warehouse.merge_files(file_rows(manifest, None, {}, recorded_at))
-    warehouse.merge_batch(closed_row(manifest, None, 0, run))
+@dataclass(frozen=True)
+class LedgerEndings:
+    """How the batches that the claim itself ends come into the ledger, and rejected files to their bucket."""
+
+    store: Store
+    rejected_bucket: str
+    connect: Callable[[], Warehouse]
+    run: Callable[[], Run]
+
+    def is_over(self, entry: Entry) -> bool:
+        known = self._warehouse.find_batch(entry)
+        return known is not None and known.is_end
+
+    def superseded(self, manifest: Manifest) -> None:
+        run = self.run()
+        self._warehouse.merge_files(file_rows(manifest, None, {}, run.recorded_at))
+        self._warehouse.merge_batch(closed_row(manifest, None, 0, run))
+
+    def divided(self, batch: Open, parts: Sequence[Open]) -> None:
+        if not self.is_over(batch.entry):
+            row = divided_row(batch, parts, self._last_failure(batch), self.run())
+            self._warehouse.merge_batch(row)
+
+    def given_up(self, batch: Open, manifest: Manifest) -> None:
+        """A single file is rejected, with its last failure; of a replay only its own row says so."""
+        if self.is_over(batch.entry):
+            return
+        failure, run = self._last_failure(batch), self.run()
+        if batch.entry.replay is not None:
+            self._warehouse.merge_batch(given_up_row(batch, failure, run))
+            return
+        metrics = _rejecting(manifest, given_up(batch, failure))
+        rejected_uris = set_aside(self.store, self.rejected_bucket, manifest, metrics)
+        self._warehouse.merge_files(file_rows(manifest, metrics, rejected_uris, run.recorded_at))
+        self._warehouse.merge_batch(closed_row(manifest, metrics, 0, run))
+
+    @cached_property
+    def _warehouse(self) -> Warehouse:
+        return self.connect()
+
+    def _last_failure(self, batch: Open) -> str:
+        known = self._warehouse.find_batch(batch.entry)
+        return (known and known.detail) or f"see the log of run {batch.failed_run}"
 
 
 def set_aside(store: Store, rejected_bucket: str, manifest: Manifest, metrics: Metrics) -> dict[str, str]:
@@ -58,3 +114,37 @@ def set_aside(store: Store, rejected_bucket: str, manifest: Manifest, metrics: M
         store.create(f"{copy_uri}{replayed}.error.json", json.dumps(report, indent=2) + "\n")
         copies[file.source.identity] = copy_uri
     return copies
+
+
+def _is_ours(store: Store, warehouse: Warehouse, lake_bucket: str, entry: Entry, state: str) -> bool:
+    """Whether the batch is still to be recorded; False when it was, with this state."""
+    known = warehouse.find_batch(entry)
+    if known is not None and known.is_end:
+        if known.state == state:
+            return False
+        raise _too_late(entry, state, known.state)
+    journal = journal_object.change(
+        store, lake_bucket, entry.dataset, lambda journal: agenda.decided(journal, entry.batch_id, RECORDED)
+    )
+    batch = journal.find(entry.batch_id)
+    if batch is None or batch.fate != RECORDED:
+        raise _too_late(entry, state, batch.fate if batch else "closed")
+    return True
+
+
+def _too_late(entry: Entry, state: str, found: str | None) -> TerminalError:
+    return TerminalError(
+        f"batch {entry.batch_id} of {entry.dataset}: expected it to be open and to be recorded as {state}, "
+        f"found it {found}. Another run decided of it meanwhile: what this one did changes no number, and "
+        "ops.batches says how its files go on."
+    )
+
+
+def _rejecting(manifest: Manifest, why: str) -> Metrics:
+    """The metrics of a batch of which no row was read."""
+    nothing = Rows(0, 0, 0)
+    files = tuple(
+        FileResult(file.source.uri, file.source.generation, REJECTED, FAILED_REPEATEDLY, why, nothing)
+        for file in manifest.files
+    )
+    return Metrics(nothing, files, token_key=manifest.token_key, refusal=why)

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from landfall_dags.claim import Places
+from landfall_dags.claim import Places, read_manifest
 from landfall_dags.errors import TerminalError
 from landfall_dags.identity import SourceFile, timestamp
-from landfall_dags.journal import Entry, archive_uri, folder_uri, parse_manifest, replay_entry
+from landfall_dags.journal import Entry, archive_uri, replay_entry
 from landfall_dags.pipeline import Pipeline
 from landfall_dags.store import Content, Store
 
@@ -72,16 +72,15 @@ def propose(
 
 def _as_first_claimed(store: Store, lake_bucket: str, entry: Entry) -> Entry:
     # A run that is cleared after its end opens its batch again: the ledger finds its row by the first claim.
-    where = f"{folder_uri(lake_bucket, entry.dataset, entry.batch_id)}/manifest.json"
-    finished = store.read(where)
-    return entry if finished is None else parse_manifest(finished.text, where).entry
+    finished = read_manifest(store, lake_bucket, entry)
+    return entry if finished is None else finished.entry
 
 
 def _expect_archived(store: Store, bucket: str, dataset: str, files: Iterable[SourceFile]) -> None:
     expected = {archive_uri(bucket, dataset, file): file for file in files}
     with ThreadPoolExecutor(_LOOKERS) as lookers:
         found = dict(zip(expected, lookers.map(store.find, expected), strict=True))
-    wrong = [uri for uri, file in expected.items() if found[uri] != Content(file.size, file.crc32c)]
+    wrong = [uri for uri, file in expected.items() if not _is_there(found[uri], file)]
     if wrong:
         first = expected[wrong[0]]
         raise TerminalError(
@@ -89,3 +88,7 @@ def _expect_archived(store: Store, bucket: str, dataset: str, files: Iterable[So
             f"{first.crc32c}, found {found[wrong[0]] or 'none'}; {len(wrong)} of {len(expected)} files are "
             "wrong. Restore it from the bucket's soft-deleted objects, then clear claim_batch."
         )
+
+
+def _is_there(found: Content | None, file: SourceFile) -> bool:
+    return found is not None and found.holds(file)

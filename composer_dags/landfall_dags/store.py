@@ -6,12 +6,23 @@ from typing import Any, Protocol
 
 from google.api_core.exceptions import NotFound, PreconditionFailed
 from google.cloud import storage
+from google.cloud.storage.retry import DEFAULT_RETRY
 
 from landfall_dags.identity import SourceFile, split_uri, timestamp
 
 CONNECTION = "google_cloud_default"
 # What a listing needs of each object; a full listing of a thousand objects is some ten times as long.
 _LISTED = "items(name,generation,size,crc32c,md5Hash,timeCreated),nextPageToken"
+# The metadata of an archived copy that says which claim made it.
+_MARK = "landfall-claim"
+# A copy with metadata of its own takes none over: what the source has besides is named.
+_KEPT = ("cache_control", "content_disposition", "content_encoding", "content_language", "content_type")
+# 408, 429, 500, 502, 503, 504 and connections that break: every call is a read or has a precondition, so a
+# repetition of one that had its effect is refused, and the caller looks at what is there.
+_PATIENCE: dict[str, Any] = {
+    "retry": DEFAULT_RETRY.with_delay(initial=0.5, maximum=20, multiplier=2).with_timeout(120),
+    "timeout": (10, 60),  # seconds to connect, and between two bytes of an answer
+}
 
 
 @dataclass(frozen=True)
@@ -24,10 +35,17 @@ class Stored:
 
 @dataclass(frozen=True)
 class Content:
-    """What an object holds: its size in bytes and its checksum in base64."""
+    """What an object holds: its size in bytes, its checksum in base64, and the claim that marked it."""
 
     size: int
     crc32c: str
+    claim: str | None = None
+
+    def __str__(self) -> str:
+        return f"{self.size} bytes and crc32c {self.crc32c}"
+
+    def holds(self, file: SourceFile) -> bool:
+        return (self.size, self.crc32c) == (file.size, file.crc32c)
 
 
 class Store(Protocol):
@@ -44,10 +62,19 @@ class Store(Protocol):
     def create(self, uri: str, text: str) -> bool:
         """Write an object that must not exist yet; False, and nothing written, when it does."""
 
-    def copy(self, source_uri: str, generation: int | None, destination_uri: str) -> Content | None:
+    def replace(self, uri: str, text: str, generation: int) -> bool:
+        """Write over the live object if it is this generation; False, and nothing written, when it is not.
+
+        False also when it was written although the answer was lost: read it again.
+        """
+
+    def copy(
+        self, source_uri: str, generation: int | None, destination_uri: str, claim: str | None = None
+    ) -> Content | None:
         """Copy one generation (None: the live one) to a name that must be free, and say what was written.
 
-        None, and nothing copied, when the name is taken or the generation is gone.
+        The copy is marked with the claim, where one is given, and is otherwise what the source is. None, and
+        nothing copied, when the name is taken or the generation is gone.
         """
 
     def find(self, uri: str) -> Content | None:
@@ -56,18 +83,18 @@ class Store(Protocol):
     def is_live(self, uri: str, generation: int) -> bool:
         """Whether the live object is this generation."""
 
-    def delete(self, uri: str, generation: int) -> None:
-        """Delete the live object if it is this generation; anything else is left alone."""
+    def delete(self, uri: str, generation: int) -> bool:
+        """Delete the live object if it is this generation; False, and anything else left alone, if not."""
 
 
 class CloudStore:
-    """Store over Google's client, which itself retries transient errors of calls with a precondition."""
+    """Store over Google's client."""
 
     def __init__(self, client: storage.Client) -> None:
         self._client = client
 
     def list(self, bucket: str, prefix: str) -> Iterator[SourceFile]:
-        for blob in self._client.list_blobs(bucket, prefix=prefix, fields=_LISTED):
+        for blob in self._client.list_blobs(bucket, prefix=prefix, fields=_LISTED, **_PATIENCE):
             yield SourceFile(
                 uri=f"gs://{bucket}/{blob.name}",
                 generation=int(blob.generation),
@@ -79,7 +106,7 @@ class CloudStore:
 
     def folders(self, bucket: str) -> tuple[str, ...]:
         # The prefixes are known once the pages have been read.
-        listing = self._client.list_blobs(bucket, delimiter="/", fields="prefixes,nextPageToken")
+        listing = self._client.list_blobs(bucket, delimiter="/", fields="prefixes,nextPageToken", **_PATIENCE)
         for _ in listing.pages:
             continue
         return tuple(sorted(prefix.rstrip("/") for prefix in listing.prefixes))
@@ -87,26 +114,37 @@ class CloudStore:
     def read(self, uri: str) -> Stored | None:
         blob = self._blob(uri)
         try:
-            text = blob.download_as_bytes().decode("utf-8")
+            text = blob.download_as_bytes(**_PATIENCE).decode("utf-8")
         except NotFound:
             return None
         return Stored(text, int(blob.generation))
 
     def create(self, uri: str, text: str) -> bool:
+        return self.replace(uri, text, 0)
+
+    def replace(self, uri: str, text: str, generation: int) -> bool:
         try:
             self._blob(uri).upload_from_string(
-                text.encode("utf-8"), content_type="application/json", if_generation_match=0
+                text.encode("utf-8"),
+                content_type="application/json",
+                if_generation_match=generation,
+                **_PATIENCE,
             )
         except PreconditionFailed:
             return False
         return True
 
-    def copy(self, source_uri: str, generation: int | None, destination_uri: str) -> Content | None:
+    def copy(
+        self, source_uri: str, generation: int | None, destination_uri: str, claim: str | None = None
+    ) -> Content | None:
         source, destination = self._blob(source_uri, generation), self._blob(destination_uri)
         token = None
         try:
+            if claim is not None:
+                source.reload(**_PATIENCE)
+                _mark(destination, source, claim)
             while True:
-                token, _, _ = destination.rewrite(source, token=token, if_generation_match=0)
+                token, _, _ = destination.rewrite(source, token=token, if_generation_match=0, **_PATIENCE)
                 if token is None:
                     return _content(destination)
         except (NotFound, PreconditionFailed):
@@ -115,31 +153,39 @@ class CloudStore:
     def find(self, uri: str) -> Content | None:
         blob = self._blob(uri)
         try:
-            blob.reload()
+            blob.reload(**_PATIENCE)
         except NotFound:
             return None
         return _content(blob)
 
     def is_live(self, uri: str, generation: int) -> bool:
         try:
-            self._blob(uri).reload(if_generation_match=generation)
+            self._blob(uri).reload(if_generation_match=generation, **_PATIENCE)
         except (NotFound, PreconditionFailed):
             return False
         return True
 
-    def delete(self, uri: str, generation: int) -> None:
+    def delete(self, uri: str, generation: int) -> bool:
         try:
-            self._blob(uri).delete(if_generation_match=generation)
+            self._blob(uri).delete(if_generation_match=generation, **_PATIENCE)
         except (NotFound, PreconditionFailed):
-            return
+            return False
+        return True
 
     def _blob(self, uri: str, generation: int | None = None) -> Any:
         bucket, name = split_uri(uri)
         return self._client.bucket(bucket).blob(name, generation=generation)
 
 
+def _mark(copy: Any, source: Any, claim: str) -> None:
+    for attribute in _KEPT:
+        if (value := getattr(source, attribute)) is not None:
+            setattr(copy, attribute, value)
+    copy.metadata = {**(source.metadata or {}), _MARK: claim}
+
+
 def _content(blob: Any) -> Content:
-    return Content(int(blob.size), blob.crc32c)
+    return Content(int(blob.size), blob.crc32c, (blob.metadata or {}).get(_MARK))
 
 
 def connect() -> CloudStore:

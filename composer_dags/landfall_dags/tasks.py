@@ -1,40 +1,39 @@
 """What the tasks do: each reads what it needs, decides by the pure modules, and writes."""
 
 import logging
-from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
-from landfall_dags import claim, record, replay, store, warehouse
+from landfall_dags import agenda, claim, election, journal_object, record, replay, store, warehouse
+from landfall_dags.agenda import Fault, Wait
+from landfall_dags.blame import blame_of
 from landfall_dags.cluster import choose_shape, cluster_config, shape_of, work_of
 from landfall_dags.cost import Cost, estimate
-from landfall_dags.errors import TerminalError
+from landfall_dags.errors import BatchFault, TerminalError
 from landfall_dags.identity import (
     cluster_name,
-    is_pending,
     load_job_stem,
     spark_job_stem,
-    split_uri,
     timestamp,
 )
-from landfall_dags.journal import Entry, Manifest, folder_uri, parse_manifest
-from landfall_dags.ledger import Run, failed_row, has_run, steps_of
-from landfall_dags.metrics import Metrics
+from landfall_dags.journal import Entry, Journal, Manifest, folder_uri, parse_manifest
+from landfall_dags.ledger import Run, failed_row, has_run, steps_of, unattended
+from landfall_dags.metrics import Metrics, MetricsError
 from landfall_dags.metrics import check_metrics as parse_metrics
 from landfall_dags.pipeline import Pipeline, parse_pipeline
 from landfall_dags.quality import WARN
 from landfall_dags.refusal import refuse
 from landfall_dags.settings import Settings
-from landfall_dags.window import run_after, run_id, window_end
 
 _log = logging.getLogger(__name__)
 # Its name is the one to alert on: a line for each warning rule that a batch breaks.
 _quality_log = logging.getLogger("landfall.quality")
 
-STARTED, FAILURE = "started_at", "failure"
+STARTED, FAILURE, BLAME = "started_at", "failure", "blame"
 _MOST_FAILURE = 1000  # characters
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -46,8 +45,10 @@ def remember_start(context: Any) -> None:
 
 
 def remember_failure(context: Any) -> None:
-    """After a task's last failure: note why, for the ledger."""
-    context["ti"].xcom_push(FAILURE, str(context.get("exception") or "")[:_MOST_FAILURE])
+    """After a task's last failure: note why, for the ledger, and whose fault it was, for the journal."""
+    error = context.get("exception")
+    context["ti"].xcom_push(FAILURE, str(error or "")[:_MOST_FAILURE])
+    context["ti"].xcom_push(BLAME, blame_of(error))
 
 
 def _terminal_fails(function: Callable[P, R]) -> Callable[P, R]:
@@ -67,26 +68,30 @@ def claim_batch(
 ) -> dict[str, Any]:
     """Claim what is pending, or the replay that `conf` asks for; skip, and all downstream, when nothing is.
 
-    A batch that is open comes first; the replay is then `postponed` to another run. Returns the batch's names
-    (`batch`) and the cluster that it needs (`cluster_config`).
+    A batch that is open may come first; the replay is then `postponed` to another run. Returns the batch's
+    names (`batch`), with whether it is `parsed` already, and the cluster that it needs (`cluster_config`).
     """
     wanted = replay.parse_replay(conf)
     objects = store.connect()
     places = claim.Places(settings.landing_bucket, settings.archive_bucket, settings.lake_bucket)
 
-    def proposal() -> Entry | None:
+    turn = claim.Turn(run, urgent=not run.startswith(f"{pipeline.dataset}__"), now=_now)
+
+    def connect() -> warehouse.Warehouse:
+        return warehouse.connect(settings)
+
+    def proposal(journal: Journal) -> Entry | None:
         if wanted is None:
-            return claim.propose(objects, places, pipeline, run, _now())
-        known = warehouse.connect(settings).archived_files
-        return replay.propose(objects, places, pipeline, wanted, known, run, _now())
+            return claim.propose(objects, places, pipeline, journal, run, _now())
+        return replay.propose(objects, places, pipeline, wanted, connect().archived_files, run, _now())
 
-    def superseded(manifest: Manifest) -> None:
-        record.record_superseded(warehouse.connect(settings), manifest, run, timestamp(_now()))
-
-    manifest = claim.claim(objects, places, pipeline, settings.token_key, proposal, superseded)
-    if manifest is None:
+    endings = record.LedgerEndings(
+        objects, settings.rejected_bucket, connect, lambda: unattended(run, timestamp(_now()))
+    )
+    manifest = claim.claim(objects, places, pipeline, settings.token_key, turn, proposal, endings)
+    if not isinstance(manifest, Manifest):
         raise AirflowSkipException(
-            f"nothing is pending in gs://{settings.landing_bucket}/{pipeline.dataset}/"
+            _why_skipped(manifest, f"gs://{settings.landing_bucket}/{pipeline.dataset}/")
         )
     entry = manifest.entry
     folder = folder_uri(settings.lake_bucket, entry.dataset, entry.batch_id)
@@ -104,24 +109,49 @@ def claim_batch(
             "load_raw_job": load_job_stem("raw", entry.dataset, entry.batch_id),
             "load_rejected_job": load_job_stem("rejected", entry.dataset, entry.batch_id),
             "postponed": wanted.asked if wanted is not None and is_postponed else "",
+            "parsed": objects.find(f"{folder}/metrics.json") is not None,
         },
         "cluster_config": cluster_config(shape, settings),
     }
 
 
-@_terminal_fails
-def check_metrics(batch: dict[str, Any]) -> dict[str, Any]:
-    """Hold the Spark job's metrics against the manifest and the contract; returns what is to be done.
+def _why_skipped(wait: Wait, pending_uri: str) -> str:
+    if wait.until is None:
+        return f"nothing is pending in {pending_uri}"
+    return (
+        f"{pending_uri}: nothing to do before {timestamp(wait.until)}, for batches of the dataset failed. "
+        "ops.batches says why; a run that is started by hand does not wait."
+    )
 
-    That is the counts of rows, the columns that raw may lack, and whether the batch `replaces` what its files
-    gave before. Of a batch that is refused only the rejected rows are loaded: `to_load` is then 0.
+
+@_terminal_fails
+def check_metrics(batch: dict[str, Any], job_id: str | None) -> dict[str, Any]:
+    """Elect the metrics of the Spark job, None for a batch that is parsed, and return what is to be done.
+
+    They must agree with the manifest and the contract; another attempt's may have been elected before. What
+    is to be done: the folder to load from, the counts of rows, the columns that raw may lack, and whether the
+    batch `replaces` what its files gave before. Of a batch that is refused only the rejected rows are loaded:
+    `to_load` is then 0.
     """
     objects = store.connect()
     manifest = _read_manifest(objects, batch)
-    metrics = _read_metrics(objects, batch, manifest)
+    try:
+        if job_id is not None:
+            contract = _read_contract(objects, batch)
+            election.stand(
+                objects,
+                batch["folder_uri"],
+                job_id,
+                lambda text, uri: parse_metrics(text, manifest, contract, uri),
+            )
+        metrics = _read_metrics(objects, batch, manifest)
+    except MetricsError as error:
+        # The job would say the same again of the same files.
+        raise AirflowFailException(str(error)) from BatchFault(str(error))
     for rule in metrics.broken_rules(WARN):
         _quality_log.warning("batch %s: %s", batch["batch_id"], rule.sentence)
     return {
+        "output": metrics.output,
         "read": metrics.rows.read,
         "to_load": metrics.rows_to_load,
         "rejected": metrics.rows.rejected,
@@ -170,66 +200,40 @@ def record_failure(
     config: dict[str, Any] | None,
     context: Any,
 ) -> None:
-    """Write into the ledger that the open batch failed, and why; skip when no batch was claimed."""
-    entry = claim.read_open(store.connect(), settings.lake_bucket, pipeline.dataset)
-    if entry is None or (batch is not None and batch["batch_id"] != entry.batch_id):
-        raise AirflowSkipException("no batch of this run is open")
-    ti = context["ti"]
+    """Count the failure of the run's batch, and write into the ledger why; skip when it is not open.
+
+    A run whose claim failed has the batch that is in work.
+    """
+    objects, ti = store.connect(), context["ti"]
+    batch_id = batch["batch_id"] if batch else _in_work(objects, settings.lake_bucket, pipeline.dataset)
     failed = [crumb["task_id"] for crumb in _breadcrumbs(context) if crumb["state"] == "failed"]
+    fault, suspects = _blame([ti.xcom_pull(task_ids=task, key=BLAME) for task in failed])
+    journal = journal_object.change(
+        objects,
+        settings.lake_bucket,
+        pipeline.dataset,
+        lambda journal: agenda.failed(
+            journal, batch_id, ti.run_id, fault, suspects, pipeline.isolation, _now()
+        ),
+    )
+    still_open = journal.find(batch_id)
+    if still_open is None:
+        raise AirflowSkipException("no batch of this run is open")
     reasons = {task: ti.xcom_pull(task_ids=task, key=FAILURE) for task in failed}
-    row = failed_row(entry, reasons, _run(batch or {}, config, context))
+    row = failed_row(still_open.entry, reasons, _run(batch or {}, config, context))
     warehouse.connect(settings).merge_batch(row)
 
 
-def find_left_behind(settings: Settings, pipelines: list[Pipeline], context: Any) -> list[dict[str, Any]]:
-    """The runs to ask for: one for each dataset with an open journal or an old file, and no run coming."""
-    now = _now()
-    end = window_end(now, settings.batch_window_seconds)
-    # A file of the last two windows still has its own run to come.
-    old = timestamp(now - timedelta(seconds=2 * settings.batch_window_seconds + settings.run_grace_seconds))
-    objects = store.connect()
-    _report_strays(objects, settings.landing_bucket, {pipeline.dataset for pipeline in pipelines})
-    return [
-        {
-            "trigger_dag_id": pipeline.dag_id,
-            "trigger_run_id": run_id(pipeline.dataset, end),
-            "run_after": run_after(end, settings.run_grace_seconds).isoformat(),
-        }
-        for pipeline in pipelines
-        if not context["ti"].get_dr_count(dag_id=pipeline.dag_id, states=["queued", "running"])
-        and (
-            _is_open(objects, settings.lake_bucket, pipeline.dataset)
-            or _holds_older(objects, settings.landing_bucket, pipeline.dataset, old)
-        )
-    ]
+def _in_work(objects: store.Store, lake_bucket: str, dataset: str) -> str:
+    journal = journal_object.read(objects, lake_bucket, dataset).journal
+    return next((batch.batch_id for batch in journal.batches if batch.retry_at is None), "")
 
 
-def _report_strays(objects: store.Store, landing_bucket: str, datasets: set[str]) -> None:
-    # The function holds no catalogue: a folder that is no dataset's is seen here.
-    for folder in objects.folders(landing_bucket):
-        if folder not in datasets:
-            _log.warning(
-                "gs://%s/%s/ is ignored: expected the name of a dataset (%s). "
-                "Move its files to their dataset's folder.",
-                landing_bucket,
-                folder,
-                ", ".join(sorted(datasets)),
-            )
-
-
-def _is_open(objects: store.Store, lake_bucket: str, dataset: str) -> bool:
-    try:
-        return claim.read_open(objects, lake_bucket, dataset) is not None
-    except TerminalError:
-        # The run that is asked for fails with the reason, in sight; the other datasets are swept.
-        return True
-
-
-def _holds_older(objects: store.Store, landing_bucket: str, dataset: str, than: str) -> bool:
-    return any(
-        file.created_at < than and is_pending(dataset, split_uri(file.uri)[1])
-        for file in objects.list(landing_bucket, f"{dataset}/")
-    )
+def _blame(blames: Iterable[Mapping[str, Any] | None]) -> tuple[Fault, tuple[str, ...]]:
+    """Whose fault it was that the run failed, by what its tasks said; the batch's if one of them says so."""
+    of_batch = [blame for blame in blames if blame and Fault(blame["fault"]) is Fault.BATCH]
+    suspects = tuple(identity for blame in of_batch for identity in blame["suspects"])
+    return (Fault.BATCH if of_batch else Fault.SURROUNDINGS), suspects
 
 
 def _now() -> datetime:
@@ -241,11 +245,15 @@ def _read_manifest(objects: store.Store, batch: dict[str, Any]) -> Manifest:
     return parse_manifest(_read(objects, uri, "claim_batch"), uri)
 
 
-def _read_metrics(objects: store.Store, batch: dict[str, Any], manifest: Manifest) -> Metrics:
-    uri = f"{batch['folder_uri']}/metrics.json"
+def _read_contract(objects: store.Store, batch: dict[str, Any]) -> Pipeline:
     # The contract that the batch was claimed under: a newer one must not judge two tasks differently.
     pinned = f"{batch['folder_uri']}/pipeline.json"
-    contract = parse_pipeline(_read(objects, pinned, "claim_batch"), pinned)
+    return parse_pipeline(_read(objects, pinned, "claim_batch"), pinned)
+
+
+def _read_metrics(objects: store.Store, batch: dict[str, Any], manifest: Manifest) -> Metrics:
+    uri = election.elected_uri(batch["folder_uri"])
+    contract = _read_contract(objects, batch)
     metrics = parse_metrics(_read(objects, uri, "csv_to_parquet"), manifest, contract, uri)
     return refuse(metrics, contract.max_rejected_share, uri)
 

@@ -6,11 +6,14 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from google.api_core.retry import Retry
 from google.cloud import bigquery
 from google.cloud.bigquery.retry import DEFAULT_RETRY
 
 from landfall_dags.errors import TerminalError
 from landfall_dags.identity import SourceFile, timestamp
+from landfall_dags.journal import Entry
+from landfall_dags.ledger import Known
 from landfall_dags.replay import Replay
 from landfall_dags.settings import Settings
 
@@ -21,6 +24,19 @@ ROWS_A_MERGE = 1000
 BYTES_A_MERGE = 4 * 10**6
 # Airflow tries a task again, with longer pauses than these calls could wait for.
 _RETRY = DEFAULT_RETRY.with_timeout(120)
+_TIMEOUT = 60  # seconds, of one request
+# Why BigQuery ends a job that is worth another. What it calls an invalid query may be one that changed a
+# table at the same time as another: these statements are constants, so nothing else is meant.
+_WORTH_ANOTHER = {
+    "backendError",
+    "internalError",
+    "invalidQuery",
+    "jobBackendError",
+    "jobInternalError",
+    "jobRateLimitExceeded",
+    "quotaExceeded",
+    "rateLimitExceeded",
+}
 _SQL = Path(__file__).parent / "sql"
 
 
@@ -38,6 +54,18 @@ class Warehouse:
     def merge_batch(self, row: dict[str, Any]) -> None:
         """Write a row of ops.batches; writing it again replaces it, but a failure never hides an end."""
         self._merge("merge_batches.sql", [row])
+
+    def find_batch(self, entry: Entry) -> Known | None:
+        """What ops.batches says of a batch; None when it says nothing yet."""
+        parameters = [
+            bigquery.ScalarQueryParameter("dataset", "STRING", entry.dataset),
+            bigquery.ScalarQueryParameter("batch_id", "STRING", entry.batch_id),
+            bigquery.ScalarQueryParameter(
+                "claimed_at", "TIMESTAMP", datetime.fromisoformat(entry.claimed_at)
+            ),
+        ]
+        rows = [Known(row["state"], row["detail"]) for row in self._query("find_batch.sql", parameters)]
+        return rows[0] if rows else None
 
     def archived_files(self, dataset: str, replay: Replay) -> list[SourceFile]:
         """The archived files of a replay, as the ledger knows them; none when it is not of the dataset."""
@@ -70,7 +98,7 @@ class Warehouse:
                 f"expected the call of the trusted procedure for batch {batch_id}, its id in the job's; "
                 f"found {job_id}. The batch stays open: the next run of the dataset calls for it."
             )
-        job = self._client.get_job(job_id, retry=_RETRY)
+        job = self._client.get_job(job_id, retry=_RETRY, timeout=_TIMEOUT)
         if not isinstance(job, bigquery.QueryJob):
             raise TypeError(f"expected {job_id} to be a query job, found {type(job).__name__}")
         (row,) = job.result(retry=_RETRY)
@@ -88,9 +116,18 @@ class Warehouse:
         return self._client.query_and_wait(
             (_SQL / statement).read_text(encoding="utf-8"),
             job_config=bigquery.QueryJobConfig(query_parameters=parameters),
+            api_timeout=_TIMEOUT,
             retry=_RETRY,
-            job_retry=None,  # type: ignore[arg-type]
+            job_retry=_JOB_RETRY,
         )
+
+
+def _is_worth_another(error: BaseException) -> bool:
+    return any(one.get("reason") in _WORTH_ANOTHER for one in getattr(error, "errors", ()))
+
+
+# Repeating a statement changes nothing more. A hundred datasets end their batches at the same moment.
+_JOB_RETRY = Retry(predicate=_is_worth_another, initial=1, maximum=20, multiplier=2, timeout=120)
 
 
 def parts(rows: Iterable[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:

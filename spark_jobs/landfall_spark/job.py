@@ -1,10 +1,11 @@
-"""The job: manifest and pipeline in, Parquet and metrics.json out. Running it again gives the same bytes."""
+"""The job: manifest and pipeline in, Parquet and metrics.json out. Running it again gives the same rows."""
 
 from __future__ import annotations
 
 import functools
 import itertools
 import json
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -15,6 +16,7 @@ from pyspark.sql import SparkSession
 
 from landfall_spark import (
     duplicates,
+    failures,
     inspection,
     logs,
     metrics,
@@ -25,13 +27,14 @@ from landfall_spark import (
     task,
     unknown,
 )
-from landfall_spark.errors import JobError, ManifestError, PipelineError
+from landfall_spark.errors import FileError, JobError, ManifestError, PipelineError, SurroundingsError
 from landfall_spark.inspection import Readable
-from landfall_spark.manifest import Manifest, parse_manifest
+from landfall_spark.manifest import Manifest, SourceFile, parse_manifest
 from landfall_spark.metrics import Verdicts
 from landfall_spark.packing import Item, pack
 from landfall_spark.pipeline import Pipeline, parse_pipeline
 from landfall_spark.refusal import Refusal
+from landfall_spark.storage import Head
 from landfall_spark.survey import Split
 from landfall_spark.task import Batch, Done, Range, Task
 from landfall_spark.text import is_divisible
@@ -41,6 +44,8 @@ from landfall_spark.token_key import TokenKey
 _GZIP_FACTOR = 8
 # Heads are read one request a file: the time is the network's, not the driver's.
 _PARALLEL_READS = 16
+
+_ATTEMPT = re.compile(r"/attempts/[^/]+$")
 
 FetchKey = Callable[[str], TokenKey]
 T = TypeVar("T")
@@ -53,9 +58,28 @@ def run(
     """Turn one batch, write its metrics.json last and return its content.
 
     `fetch_key` is given the version of a secret, and asked only where the contract tokenises. JobError: the
-    inputs are wrong or rows went missing. Spark's own errors pass.
+    inputs are wrong or rows went missing. Spark's own errors pass. What is known of the files that made it
+    fail is in failure.json.
     """
     output = output_uri.rstrip("/")
+    _expect_attempt(output)
+    try:
+        return _run(session, manifest_uri, pipeline_uri, output, fetch_key)
+    except Exception as problem:
+        failures.report(output, problem)
+        raise
+
+
+def _expect_attempt(output: str) -> None:
+    if not _ATTEMPT.search(output):
+        raise JobError(
+            f"--output: expected a URI that ends with /<dataset>/<batch_id>/attempts/<job id>, found {output}"
+        )
+
+
+def _run(
+    session: SparkSession, manifest_uri: str, pipeline_uri: str, output: str, fetch_key: FetchKey
+) -> dict[str, Any]:
     manifest, contract = _open_batch(manifest_uri, pipeline_uri, output)
     key = _fetch_key(manifest, manifest_uri, fetch_key) if contract.tokenises else None
     metrics_uri = _clear(output)
@@ -63,7 +87,7 @@ def run(
     batch = _describe_batch(manifest, contract, output, readable)
     done = _convert(session, batch, _plan(session, batch, readable), key)
     verdicts = _conclude(session, batch, refusals, done)
-    content = metrics.build_metrics(manifest, verdicts)
+    content = metrics.build_metrics(manifest, verdicts, output)
     storage.write_text(metrics_uri, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
     _report(manifest, content)
     return content
@@ -74,10 +98,10 @@ def _open_batch(manifest_uri: str, pipeline_uri: str, output: str) -> tuple[Mani
     contract = parse_pipeline(storage.read_text(pipeline_uri, PipelineError), pipeline_uri)
     if contract.dataset != manifest.dataset:
         raise PipelineError(f"{pipeline_uri}: dataset: expected {manifest.dataset}, found {contract.dataset}")
-    address = f"{manifest.dataset}/{manifest.batch_id}"
-    # What lies in the folder is replaced, so it must be this batch's.
-    if not output.endswith(f"/{address}"):
-        raise JobError(f"--output: expected a URI that ends with /{address}, found {output}")
+    # What lies in the folder is replaced, so it must be this batch's, and no other attempt's.
+    address = f"/{manifest.dataset}/{manifest.batch_id}/attempts"
+    if not output.rpartition("/")[0].endswith(address):
+        raise JobError(f"--output: expected a URI that ends with {address}/<job id>, found {output}")
     logs.info("batch opened", dataset=manifest.dataset, batch_id=manifest.batch_id, files=len(manifest.files))
     return manifest, contract
 
@@ -92,10 +116,11 @@ def _fetch_key(manifest: Manifest, uri: str, fetch_key: FetchKey) -> TokenKey:
 
 
 def _clear(output: str) -> str:
-    """Delete what an earlier run left, and return the URI of metrics.json."""
+    """Delete what the same attempt left when it ran before, and return the URI of metrics.json."""
     # A reader that finds metrics.json may trust what lies beside it, so an earlier one goes first.
     metrics_uri = f"{output}/metrics.json"
-    for uri in (metrics_uri, *(f"{output}/{kind}" for kind in (task.ACCEPTED, task.REJECTED, task.REPEATS))):
+    left = (failures.REPORT, failures.FOLDER, task.ACCEPTED, task.REJECTED, task.REPEATS)
+    for uri in (metrics_uri, *(f"{output}/{name}" for name in left)):
         storage.delete(uri)
     return metrics_uri
 
@@ -104,13 +129,22 @@ def _inspect_files(manifest: Manifest, contract: Pipeline) -> tuple[dict[int, Re
     """Return how files are read, and why the others are not, by their places in the manifest."""
     length = inspection.head_length(contract)
     with ThreadPoolExecutor(_PARALLEL_READS) as threads:
-        heads = threads.map(lambda file: storage.read_head(file.archive_uri, length), manifest.files)
+        heads = threads.map(lambda file: _read_head(file, length), manifest.files)
         found = [
             inspection.inspect(file.archive_uri, head.size, head.content, contract)
             for file, head in zip(manifest.files, heads, strict=True)
         ]
     refusals = {index: one for index, one in enumerate(found) if isinstance(one, Refusal)}
     return {index: one for index, one in enumerate(found) if not isinstance(one, Refusal)}, refusals
+
+
+def _read_head(file: SourceFile, length: int) -> Head:
+    try:
+        return storage.read_head(file.archive_uri, length)
+    except SurroundingsError:
+        raise
+    except JobError as problem:
+        raise FileError(str(problem), [file]) from None
 
 
 def _describe_batch(

@@ -55,14 +55,18 @@ class Verdicts:
     new_columns: Sequence[str] = ()
 
 
-def build_metrics(manifest: Manifest, verdicts: Verdicts) -> dict[str, Any]:
-    """Return the content of metrics.json. A row with several reasons counts once under each."""
+def build_metrics(manifest: Manifest, verdicts: Verdicts, output: str) -> dict[str, Any]:
+    """Return the content of metrics.json, for the folder `output`.
+
+    A row with several reasons counts once under each.
+    """
     files = [_describe(index, file, verdicts) for index, file in enumerate(manifest.files)]
     reasons = sum((count.reasons for count in verdicts.counts.values()), Counter[str]())
     return {
         "version": VERSION,
         "dataset": manifest.dataset,
         "batch_id": manifest.batch_id,
+        "output": output,
         **{
             name: sum(file[name] for file in files)
             for name in ("rows_read", "rows_accepted", "rows_rejected")
@@ -96,12 +100,14 @@ def check_conservation(files: Sequence[SourceFile], counts: Counts, output: str)
         if count.accepted + count.rejected != read:
             raise ConservationError(
                 f"{place}: expected {read} rows, its last row's number, found {count.accepted} accepted and "
-                f"{count.rejected} rejected; run the job again"
+                f"{count.rejected} rejected; run the job again",
+                [file],
             )
         if count.written != FileRows(read, read * (read + 1) // 2):
             raise ConservationError(
                 f"{place}: expected rows 1 to {read}, each once, in {output}, found {count.written.rows} "
-                f"rows whose numbers add up to {count.written.numbers}; run the job again"
+                f"rows whose numbers add up to {count.written.numbers}; run the job again",
+                [file],
             )
 
 

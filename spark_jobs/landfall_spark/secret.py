@@ -10,7 +10,7 @@ import google.auth.exceptions
 import requests
 from google.auth.transport.requests import AuthorizedSession
 
-from landfall_spark.errors import JobError
+from landfall_spark.errors import SurroundingsError
 from landfall_spark.token_key import TokenKey
 
 DEFAULT_URL = "https://secretmanager.googleapis.com"
@@ -21,7 +21,7 @@ _TIMEOUT_SECONDS = 60
 
 
 def fetch_key(resource: str, secrets_url: str = DEFAULT_URL) -> TokenKey:
-    """Return the key that the secret version `resource` holds; JobError where there is no usable one."""
+    """Return the key that the secret version `resource` holds; SurroundingsError if none is usable."""
     try:
         credentials, _ = google.auth.default(scopes=[_SCOPE])
         session = AuthorizedSession(credentials)  # type: ignore[no-untyped-call]
@@ -39,8 +39,8 @@ def fetch_key(resource: str, secrets_url: str = DEFAULT_URL) -> TokenKey:
     return TokenKey(resource, content)
 
 
-def _complain(resource: str, found: str) -> JobError:
-    return JobError(
+def _complain(resource: str, found: str) -> SurroundingsError:
+    return SurroundingsError(
         f"{resource}: expected a token key of at least {MIN_BYTES} random bytes, found {found}; see that the "
         "version is enabled and that the job's account may read it (roles/secretmanager.secretAccessor)"
     )

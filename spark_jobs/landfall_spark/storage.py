@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.dataset as ds
 import pyarrow.fs as fs
 
-from landfall_spark.errors import JobError
+from landfall_spark.errors import JobError, SurroundingsError
 
 # A request each: large enough to be few, small enough to be held by every worker at once.
 CHUNK_BYTES = 4 * 1024 * 1024
@@ -31,22 +31,29 @@ class Head:
 
 
 def read_text(uri: str, error: type[JobError]) -> str:
-    """Return a whole UTF-8 file; `error` is raised where there is none."""
+    """Return a whole UTF-8 file; `error` is raised where there is none.
+
+    SurroundingsError: it may be there, but cannot be read now.
+    """
     try:
         with open_input(uri) as source:
             return bytes(source.read()).decode("utf-8")
     except (OSError, pa.ArrowException, UnicodeDecodeError) as problem:
-        name = type(problem).__name__
-        raise error(f"{uri}: expected a UTF-8 file, found none that can be read ({name})") from None
+        kind, name = SurroundingsError if is_outage(problem) else error, type(problem).__name__
+        raise kind(f"{uri}: expected a UTF-8 file, found none that can be read ({name})") from None
 
 
 def read_head(uri: str, length: int) -> Head:
-    """Return at most the first `length` bytes of a file; JobError where there is none."""
+    """Return at most the first `length` bytes of a file; JobError where there is none.
+
+    SurroundingsError: it may be there, but cannot be read now.
+    """
     try:
         with open_input(uri) as source:
             return Head(source.size(), bytes(source.read(length)))
     except (OSError, pa.ArrowException) as problem:
-        raise JobError(
+        kind = SurroundingsError if is_outage(problem) else JobError
+        raise kind(
             f"{uri}: expected the archived file, found none that can be read ({type(problem).__name__}); "
             "see that the archive holds it and that the job's account may read it"
         ) from None
@@ -77,10 +84,23 @@ def write_text(uri: str, text: str) -> None:
         system.move(draft, path)
 
 
-def open_input(uri: str) -> pa.NativeFile:
-    """Open a file for reading at any place."""
+def is_outage(problem: BaseException) -> bool:
+    """Whether an error is the storage's own, and would be the same for any other file."""
+    return isinstance(problem, OSError) and not isinstance(problem, FileNotFoundError)
+
+
+@contextlib.contextmanager
+def open_input(uri: str) -> Iterator[pa.NativeFile]:
+    """Open a file for reading at any place; OSError where that fails, there and later."""
     system, path = _locate(uri)
-    return system.open_input_file(path)
+    try:
+        with system.open_input_file(path) as source:
+            yield source
+    except (pa.ArrowException, UnicodeError):
+        raise
+    except ValueError:
+        # A read that fails closes the file, and all that pyarrow says from then on is that it is closed.
+        raise OSError(f"{uri}: expected its bytes, found that the storage gave none") from None
 
 
 def open_output(uri: str) -> pa.NativeFile:

@@ -8,14 +8,14 @@ from __future__ import annotations
 import functools
 import traceback
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 
 import pyarrow as pa
 
-from landfall_spark import duplicates, rejects, storage, tables, unknown
+from landfall_spark import duplicates, failures, rejects, storage, tables, unknown
 from landfall_spark.errors import TaskError
 from landfall_spark.header import Layout
 from landfall_spark.judge import Judged, judge
@@ -93,11 +93,13 @@ class _RefusedError(Exception):
 def survey_range(range_: Range, batch: Batch) -> Survey:
     """Survey a range of a large file."""
     file = batch.manifest.files[range_.file]
-    try:
-        return survey(storage.read_range(file.archive_uri, range_.start, range_.stop), batch.contract.format)
-    except Exception as problem:
-        place = f"{file.uri}#{file.generation}, bytes {range_.start} to {range_.stop}"
-        raise TaskError(_describe(place, problem)) from None
+    with failures.noted(batch.output, f"range-{range_.file:05}-{range_.start}", [file]):
+        try:
+            read = storage.read_range(file.archive_uri, range_.start, range_.stop)
+            return survey(read, batch.contract.format)
+        except Exception as problem:
+            place = f"{file.uri}#{file.generation}, bytes {range_.start} to {range_.stop}"
+            raise _failed(place, [file], problem) from None
 
 
 def part_name(number: int) -> str:
@@ -112,7 +114,15 @@ def run(task: Task, batch: Batch, key: TokenKey | None) -> Done:
     """
     pa.set_cpu_count(1)
     pa.set_io_thread_count(2)
-    attempt = _Attempt(task, batch, key)
+    files = [batch.manifest.files[index] for index in sorted({split.file for split in task.splits})]
+    with failures.noted(batch.output, f"task-{task.number:05}", files):
+        try:
+            return _run(_Attempt(task, batch, key))
+        finally:
+            pa.default_memory_pool().release_unused()
+
+
+def _run(attempt: _Attempt) -> Done:
     try:
         while True:
             try:
@@ -120,9 +130,7 @@ def run(task: Task, batch: Batch, key: TokenKey | None) -> Done:
             except _RefusedError as problem:
                 attempt = attempt.without(problem)
     except Exception as problem:
-        raise TaskError(attempt.describe(problem)) from None
-    finally:
-        pa.default_memory_pool().release_unused()
+        raise attempt.failed(problem) from None
 
 
 class _Attempt:
@@ -140,7 +148,7 @@ class _Attempt:
             Writer(f"{batch.output}/{kind}/{part_name(task.number)}") for kind in (ACCEPTED, REJECTED)
         )
         self._done = Done(task.number, refusals=dict(refusals))
-        self._place = "the task's start"
+        self._place, self._at = "the task's start", list[SourceFile]()
 
     def run(self) -> Done:
         """Turn the ranges of all files but the refused ones."""
@@ -151,6 +159,8 @@ class _Attempt:
         for split in self._task.splits:
             if split.file not in self._done.refusals:
                 self._turn(split)
+        # Rows of any file may be what cannot be written.
+        self._at = []
         written = {ACCEPTED: self._accepted.close(), REJECTED: self._rejected.close()}
         self._done.kinds = tuple(kind for kind, there in written.items() if there)
         self._count_written()
@@ -161,14 +171,14 @@ class _Attempt:
         refusals = {**self._done.refusals, problem.index: problem.refusal}
         return _Attempt(self._task, self._batch, self._key, refusals)
 
-    def describe(self, problem: Exception) -> str:
-        """Say where an error came up."""
-        return _describe(self._place, problem)
+    def failed(self, problem: Exception) -> TaskError:
+        """Return the error that says where another came up."""
+        return _failed(self._place, self._at, problem)
 
     def _turn(self, split: Split) -> None:
         file, layout = self._batch.manifest.files[split.file], self._batch.layouts[split.file]
         count = self._done.counts.setdefault(split.file, FileCounts())
-        self._place = f"{file.uri}#{file.generation}, from row {split.first_row}"
+        self._place, self._at = f"{file.uri}#{file.generation}, from row {split.first_row}", [file]
         try:
             for block in _read(file, split, layout, self._batch.contract):
                 last_row = _last_row(block)
@@ -219,12 +229,14 @@ def _read(file: SourceFile, split: Split, layout: Layout, contract: Pipeline) ->
     return read_blocks(text, layout, contract.format, split.first_row, split.offset)
 
 
-def _describe(place: str, problem: Exception) -> str:
+def _failed(place: str, files: Sequence[SourceFile], problem: Exception) -> TaskError:
     """Say of which type an error is and where it came up, but not its text."""
     frame = traceback.extract_tb(problem.__traceback__)[-1]
-    return (
+    return TaskError(
         f"{place}: expected to read and write its rows, found {type(problem).__name__} "
-        f"({Path(frame.filename).name}, line {frame.lineno}); run the job again, and report it if it stays"
+        f"({Path(frame.filename).name}, line {frame.lineno}); run the job again, and report it if it stays",
+        files,
+        is_outside=storage.is_outage(problem),
     )
 
 

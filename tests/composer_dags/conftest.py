@@ -58,6 +58,7 @@ def pipeline_document(dataset: str = "price_quote") -> dict[str, object]:
         "columns": [{"name": "id", "type": "STRING", "required": True}],
         "raw": {"table": f"raw.{dataset}"},
         "trusted": {"table": f"trusted.{dataset}"},
+        "rejected": {"table": f"ops.rejected_rows_{dataset}"},
         "procedure": f"ops.sp_trusted_{dataset}",
         "replay_procedure": f"ops.sp_replay_{dataset}",
         "max_rejected_share": 0.1,
@@ -68,6 +69,8 @@ def pipeline_document(dataset: str = "price_quote") -> dict[str, object]:
             "bytes_per_worker": 1000,
         },
         "retries": {"attempts": 3, "delay_seconds": 10, "max_delay_seconds": 300},
+        "isolation": {"runs": 3, "pause_seconds": 60, "max_pause_seconds": 3600},
+        "freshness_seconds": 3600,
     }
 
 

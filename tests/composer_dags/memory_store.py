@@ -21,6 +21,7 @@ def crc32c(data: bytes) -> str:
 class _Object:
     data: bytes
     generation: int
+    claim: str | None = None
 
     @property
     def crc32c(self) -> str:
@@ -71,7 +72,16 @@ class MemoryStore:
             self.put(uri, text.encode())
             return True
 
-    def copy(self, source_uri: str, generation: int | None, destination_uri: str) -> Content | None:
+    def replace(self, uri: str, text: str, generation: int) -> bool:
+        with self._lock:
+            if not self.is_live(uri, generation):
+                return False
+            self.put(uri, text.encode())
+            return True
+
+    def copy(
+        self, source_uri: str, generation: int | None, destination_uri: str, claim: str | None = None
+    ) -> Content | None:
         with self._lock:
             source = self.objects.get(source_uri)
             if (
@@ -81,21 +91,24 @@ class MemoryStore:
             ):
                 return None
             self.put(destination_uri, source.data)
+            self.objects[destination_uri].claim = claim or source.claim
             return self.find(destination_uri)
 
     def find(self, uri: str) -> Content | None:
         with self._lock:
             stored = self.objects.get(uri)
-            return None if stored is None else Content(len(stored.data), stored.crc32c)
+            return None if stored is None else Content(len(stored.data), stored.crc32c, stored.claim)
 
     def is_live(self, uri: str, generation: int) -> bool:
         with self._lock:
             return uri in self.objects and self.objects[uri].generation == generation
 
-    def delete(self, uri: str, generation: int) -> None:
+    def delete(self, uri: str, generation: int) -> bool:
         with self._lock:
-            if uri in self.objects and self.objects[uri].generation == generation:
-                del self.objects[uri]
+            if not self.is_live(uri, generation):
+                return False
+            del self.objects[uri]
+            return True
 
 
 class PowerCutError(Exception):

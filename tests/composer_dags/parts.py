@@ -24,7 +24,8 @@ class Part:
 
 
 @contextmanager
-def storage_part(home: Path) -> Iterator[Part]:
+def storage_part(home: Path, faults: Path | None = None) -> Iterator[Part]:
+    """Storage that fails by the rules in the file `faults`, if one is given."""
     folder = home / "buckets"
     folder.mkdir()
     arguments = [
@@ -34,6 +35,7 @@ def storage_part(home: Path) -> Iterator[Part]:
         str(home / "state.sqlite"),
         "--project",
         "landfall-test",
+        *(["--faults", str(faults)] if faults else []),
     ]
     with _running("localcloud.storage", arguments, "/healthz") as url:
         yield Part(url, folder)

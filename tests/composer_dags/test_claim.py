@@ -1,46 +1,41 @@
 """The claim, in memory and against the local cloud's storage: nothing is lost, whenever the process dies."""
 
 import json
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import UTC, datetime
 from threading import Barrier
 
 import pytest
 
 from landfall_dags import claim
-from landfall_dags.claim import Places
+from landfall_dags.agenda import Wait
 from landfall_dags.errors import TerminalError
 from landfall_dags.identity import archive_name
-from landfall_dags.journal import Entry, Manifest, folder_uri, open_uri, parse_entry, parse_manifest
+from landfall_dags.journal import Manifest, folder_uri, open_uri, parse_manifest
 from landfall_dags.pipeline import Pipeline, parse_pipeline
 from landfall_dags.store import Store
+from tests.composer_dags.memory_ledger import MemoryLedger
 from tests.composer_dags.memory_store import Interrupted, PowerCutError, crc32c
+from tests.composer_dags.turns import journal_of, take_turn
 from tests.composer_dags.worlds import MemoryWorld, World
 
-PLACES = Places("landing", "archive", "lake")
 OPEN = open_uri("lake", "price_quote")
-AT = datetime(2025, 11, 21, 1, 26, 3, 500, tzinfo=UTC)
 NAMES = ("price_quote/a.csv", "price_quote/in/b c.csv.gz", "price_quote/ä#?.csv")
-
-
-def refuse(manifest: Manifest) -> None:
-    raise AssertionError(f"no batch of this test is superseded as a whole: {manifest}")
 
 
 def claim_all(
     store: Store,
     pipeline: Pipeline,
     run: str = "run-1",
-    superseded: Callable[[Manifest], None] = refuse,
+    ledger: MemoryLedger | None = None,
     most: int = 10_000,
     token_key: str | None = None,
 ) -> Manifest | None:
-    def proposal() -> Entry | None:
-        return claim.propose(store, PLACES, pipeline, run, AT, most)
-
-    return claim.claim(store, PLACES, pipeline, token_key, proposal, superseded)
+    manifest = take_turn(store, pipeline, run, ledger, most=most, token_key=token_key)
+    if isinstance(manifest, Wait):
+        assert manifest.until is None
+        return None
+    return manifest
 
 
 def drop(world: World, *names: str) -> None:
@@ -79,6 +74,7 @@ def test_the_manifest_is_what_spark_reads(world: World, pipeline: Pipeline) -> N
         "version": 2,
         "dataset": "price_quote",
         "batch_id": batch,
+        "claim": batch,
         "run_id": "run-1",
         "contract_version": "1.0.0",
         "claimed_at": "2025-11-21T01:26:03.000500Z",
@@ -152,7 +148,8 @@ def test_whenever_the_process_dies_a_retry_ends_as_if_it_had_not(
             assert manifest.superseded == ()
             assert world.uris("landing") == []
             assert len(world.uris("archive")) == len(NAMES)
-            entry = parse_entry(world.content(OPEN).decode(), OPEN)
+            (open_batch,) = journal_of(world.store).batches
+            entry = open_batch.entry
             assert (entry.batch_id, entry.run_id) == (manifest.entry.batch_id, manifest.entry.run_id)
         else:
             assert dies_at > 10
@@ -208,12 +205,14 @@ def test_a_batch_without_any_file_left_is_recorded_closed_and_followed_by_the_ne
     with pytest.raises(PowerCutError):
         claim_all(Interrupted(world.store, dies_at=3, after=True), pipeline)
     world.put(f"gs://landing/{NAMES[0]}", b"newer")
-    recorded: list[Manifest] = []
-    manifest = claim_all(world.store, pipeline, superseded=recorded.append)
-    assert [file.uri for batch in recorded for file in batch.superseded] == [f"gs://landing/{NAMES[0]}"]
+    ledger = MemoryLedger()
+    manifest = claim_all(world.store, pipeline, ledger=ledger)
+    assert [(row["source_uri"], row["state"]) for row in ledger.files.values()] == [
+        (f"gs://landing/{NAMES[0]}", "superseded")
+    ]
     assert manifest is not None
     assert archived_content(world, manifest) == {f"gs://landing/{NAMES[0]}": b"newer"}
-    assert parse_entry(world.content(OPEN).decode(), OPEN).batch_id == manifest.entry.batch_id
+    assert [batch.batch_id for batch in journal_of(world.store).batches] == [manifest.entry.batch_id]
 
 
 def test_two_claimers_at_once_end_with_one_batch(world: World, pipeline: Pipeline) -> None:
@@ -263,10 +262,10 @@ def test_only_the_journal_of_the_batch_itself_is_closed(world: World, pipeline: 
     manifest = claim_all(world.store, pipeline)
     assert manifest is not None
     claim.close(world.store, "lake", "price_quote", "00" * 16)
-    assert claim.read_open(world.store, "lake", "price_quote") is not None
+    assert journal_of(world.store).find(manifest.entry.batch_id) is not None
     for _ in range(2):
         claim.close(world.store, "lake", "price_quote", manifest.entry.batch_id)
-        assert claim.read_open(world.store, "lake", "price_quote") is None
+        assert OPEN not in world.uris("lake")
 
 
 def tokenising(pipeline: Pipeline) -> Pipeline:

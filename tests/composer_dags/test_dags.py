@@ -67,9 +67,9 @@ def test_the_way_of_a_batch(ingest: Any) -> None:
         "load_raw": ["call_trusted"],
         "load_rejected": ["call_trusted"],
         "call_trusted": ["record_batch"],
-        "record_batch": ["ask_again", "record_failure", "report_refusal"],
+        "record_batch": ["record_failure", "report_refusal"],
+        "record_failure": ["ask_again"],
         "ask_again": [],
-        "record_failure": [],
         "report_refusal": [],
     }
 
@@ -91,20 +91,21 @@ def test_every_task_is_tried_as_often_as_the_contract_says_with_growing_pauses(i
         assert task.max_retry_delay == timedelta(seconds=300)
 
 
-def test_a_recorded_failure_does_not_make_the_run_green(ingest: Any) -> None:
-    """Airflow judges a run by its leaves: after a failure ask_again is upstream_failed."""
-    failure = ingest.get_task("record_failure")
-    assert failure.trigger_rule == "one_failed"
-    leaves = {task.task_id for task in ingest.tasks if not task.downstream_list and not task.is_teardown}
-    assert leaves == {"ask_again", "record_failure", "report_refusal"}
-    assert ingest.get_task("ask_again").trigger_rule == "all_success"
+def test_each_try_of_the_job_has_a_folder_of_its_own(ingest: Any) -> None:
+    task = copy(ingest.get_task("csv_to_parquet"))
+    batch = {"spark_job": "lf-d-0-ab", "folder_uri": "gs://lake/d/0", "cluster_name": "lf-d-0"}
+    ti = SimpleNamespace(xcom_pull=lambda **_: batch, try_number=2)
+    task.render_template_fields({"ti": ti})
+    arguments = task.job["pyspark_job"]["args"]
+    assert arguments[arguments.index("--output") + 1] == "gs://lake/d/0/attempts/lf-d-0-ab-2"
+    assert f"{task.attempts_uri}/{task.job['reference']['job_id']}" == "gs://lake/d/0/attempts/lf-d-0-ab-2"
 
 
 def test_nothing_waits_in_the_triggerer_and_bigquery_guesses_nothing(ingest: Any) -> None:
     for task_id in ("create_cluster", "csv_to_parquet", "delete_cluster", "load_raw", "call_trusted"):
         assert ingest.get_task(task_id).deferrable is False
     load = ingest.get_task("load_rejected").configuration["load"]
-    assert load["destinationTable"]["tableId"] == "rejected_rows"
+    assert load["destinationTable"]["tableId"] == "rejected_rows_price_quote"
     assert load["autodetect"] is False
 
 
@@ -121,9 +122,12 @@ def test_what_is_decided_in_a_run_reaches_the_tasks_as_text(ingest: Any) -> None
         ("load_rejected", "new_columns"): "",
         ("call_trusted", "replaces"): "True",
         ("ask_again", "postponed"): "",
+        ("create_cluster", "parsed"): "True",
+        ("delete_cluster", "cluster_uuid"): "0-1-2",
     }
     pushed = {
-        ("claim_batch", "batch"): {"postponed": ""},
+        ("claim_batch", "batch"): {"postponed": "", "parsed": True},
+        ("create_cluster", None): "0-1-2",
         ("check_metrics", None): {"new_columns": ["a", "b"], "replaces": True},
     }
     context = {"ti": SimpleNamespace(xcom_pull=lambda task_ids, key=None: pushed[task_ids, key])}
@@ -131,6 +135,21 @@ def test_what_is_decided_in_a_run_reaches_the_tasks_as_text(ingest: Any) -> None
         task = ingest.get_task(task_id)
         assert field in task.template_fields
         assert task.render_template(getattr(task, field), context) == text
+
+
+def test_what_is_loaded_is_the_output_of_the_elected_attempt(ingest: Any) -> None:
+    found = {"output": "gs://lake/d/0/attempts/j-1", "to_load": 3, "rejected": 1, "new_columns": []}
+    ti = SimpleNamespace(xcom_pull=lambda task_ids, key=None: {"check_metrics": found}.get(task_ids, {}))
+    for task_id, kind in (("load_raw", "accepted"), ("load_rejected", "rejected")):
+        load = ingest.get_task(task_id).configuration["load"]
+        rendered = ingest.get_task(task_id).render_template(load["sourceUris"], {"ti": ti})
+        assert rendered == [f"gs://lake/d/0/attempts/j-1/{kind}/*.parquet"]
+
+
+def test_a_run_that_claimed_nothing_has_postponed_nothing(ingest: Any) -> None:
+    task = ingest.get_task("ask_again")
+    context = {"ti": SimpleNamespace(xcom_pull=lambda task_ids, key=None: None)}
+    assert task.render_template(task.postponed, context) == ""
 
 
 def test_the_name_of_a_manifest_is_no_file_of_templates(ingest: Any) -> None:
@@ -153,7 +172,11 @@ def test_the_sweep_comes_every_ten_minutes(dags: dict[str, Any]) -> None:
     sweep = dags["sweep"]
     assert sweep.schedule == "*/10 * * * *"
     assert (sweep.max_active_runs, sweep.catchup) == (1, False)
-    assert sweep.get_task("find_left_behind").downstream_task_ids == {"ask_for_run"}
+    assert {task.task_id: task.downstream_task_ids for task in sweep.tasks} == {
+        "find_left_behind": {"ask_for_run"},
+        "ask_for_run": set(),
+        "delete_left_clusters": set(),
+    }
 
 
 def test_the_dags_can_be_serialized(dags: dict[str, Any]) -> None:
@@ -178,8 +201,9 @@ socket.socket.connect = socket.getaddrinfo = refuse("the network")
 Variable.get = refuse("a Variable")
 Connection.get = refuse("a Connection")
 sys.path.insert(0, sys.argv[1])
-import landfall_dags.tasks, landfall_dags.operators
-landfall_dags.tasks.datetime = landfall_dags.operators.datetime = None
+import landfall_dags.ask_again, landfall_dags.operators, landfall_dags.sweep, landfall_dags.tasks
+for module in ("tasks", "ask_again", "sweep"):
+    getattr(landfall_dags, module).datetime = None
 import ingest, sweep
 print(len(list(ingest.SETTINGS.datasets_dir.glob("*/pipeline.json"))), sweep.PIPELINES[0].dag_id)
 """

@@ -60,6 +60,7 @@ def document() -> dict[str, Any]:
         "version": 2,
         "dataset": "price_quote",
         "batch_id": manifest().entry.batch_id,
+        "output": "gs://lake/x/attempts/job-1",
         **counts,
         "rejected_rows_by_reason": {"bad_type": 2},
         "quality": [rule("filled", "fail", True), rule("plausible", "warn", False)],
@@ -108,6 +109,16 @@ def test_metrics_that_agree_are_understood(contract: Pipeline) -> None:
 def test_columns_are_added_where_the_contract_says_so(contract: Pipeline) -> None:
     found = document() | {"new_columns": ["Weight__kg_"]}
     assert check(found, replace(contract, evolves=True)).new_columns == ("Weight__kg_",)
+
+
+@pytest.mark.parametrize("where", ["gs://lake/x/metrics.json", "gs://lake/x/attempts/job-1/metrics.json"])
+def test_metrics_name_their_output_wherever_they_lie(contract: Pipeline, where: str) -> None:
+    found = check_metrics(json.dumps(document()), manifest(), contract, where)
+    assert found.output == "gs://lake/x/attempts/job-1"
+
+
+def write_elsewhere(metrics: dict[str, Any]) -> None:
+    metrics["output"] = "gs://lake/y/attempts/job-1"
 
 
 def lose_a_row(metrics: dict[str, Any]) -> None:
@@ -171,6 +182,7 @@ def leave_out_a_count(metrics: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
+        (write_elsewhere, "expected output to be gs://lake/x or an attempt's below it"),
         (lose_a_row, "expected rows read = accepted + rejected, found 5 = 2 + 2"),
         (miscount_the_total, "expected totals as the sum over the files to be"),
         (forget_a_file, "expected exactly the 2 files of the manifest, found 1: missing"),
@@ -224,16 +236,18 @@ def test_one_row_too_many_or_too_few_anywhere_is_found(
     found["files"] = [
         loaded | rows_of(*rows) | {"uri": source.uri} for source, rows in zip(sources, counts, strict=True)
     ]
-    assert check_metrics(json.dumps(found), claimed, contract, "x").rows == Rows(sum(total), *total)
+    assert check_metrics(json.dumps(found), claimed, contract, "gs://lake/x/metrics.json").rows == Rows(
+        sum(total), *total
+    )
     spoilt = [found, *found["files"]][place % (len(counts) + 1)]
     spoilt[count] += lost
     with pytest.raises(TerminalError, match="expected rows read"):
-        check_metrics(json.dumps(found), claimed, contract, "x")
+        check_metrics(json.dumps(found), claimed, contract, "gs://lake/x/metrics.json")
     # Made to add up again in its own place, it is still not the sum over the files.
     other = "rows_accepted" if count == "rows_read" else "rows_read"
     spoilt[other] += lost
     with pytest.raises(TerminalError, match=r"expected (totals as the sum over the files|rows read)"):
-        check_metrics(json.dumps(found), claimed, contract, "x")
+        check_metrics(json.dumps(found), claimed, contract, "gs://lake/x/metrics.json")
 
 
 def rows_of(accepted: int, rejected: int) -> dict[str, int]:

@@ -1,18 +1,28 @@
-"""The load of a batch against the local cloud's BigQuery; the Spark job against a Dataproc of two answers."""
+"""A batch's load and call: against the local BigQuery, and against one that answers what it is told to."""
 
 from collections.abc import Iterator
-from types import SimpleNamespace
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from google.api_core.exceptions import BadRequest
+from google.api_core.exceptions import BadRequest, Conflict, Forbidden, NotFound
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import bigquery
 
+from landfall_dags.blame import blame_of
+from landfall_dags.errors import BatchFault
 from landfall_dags.identity import SourceFile
-from landfall_dags.journal import entry_text, manifest_text, open_entry, settle
+from landfall_dags.journal import (
+    DIVIDED,
+    RECORDED,
+    Journal,
+    Open,
+    journal_text,
+    manifest_text,
+    open_entry,
+    settle,
+)
 from landfall_dags.load import call_configuration, load_configuration
 from tests.composer_dags.parts import Part
 from tests.composer_dags.worlds import MemoryWorld
@@ -100,7 +110,7 @@ def test_a_job_that_failed_spends_its_id_and_the_next_loads(
     client: bigquery.Client, bigquery_part: Part, table: str
 ) -> None:
     uris = write_parquet(bigquery_part, ["a", None])
-    with pytest.raises(BadRequest):
+    with pytest.raises(BatchFault, match=r"expected job load_raw_.*_1 to end well, found"):
         load(table, uris, 2)
     assert count(client, table) == 0
     uris = write_parquet(bigquery_part, ["a", "b"])
@@ -123,8 +133,9 @@ def test_a_load_that_brings_another_count_fails_for_good(
     from airflow.sdk.exceptions import AirflowFailException
 
     uris = write_parquet(bigquery_part, ["a", "b"])
-    with pytest.raises(AirflowFailException, match="to bring 5 rows, found 2"):
+    with pytest.raises(AirflowFailException, match="to bring 5 rows, found 2") as raised:
         load(table, uris, 5)
+    assert blame_of(raised.value)["fault"] == "batch", "no other try brings another count"
 
 
 @pytest.mark.usefixtures("connected")
@@ -144,112 +155,134 @@ def test_new_columns_are_added_to_raw_once_and_are_null_where_a_file_lacks_them(
     assert [tuple(row.values()) for row in rows] == [("a", "red")]
 
 
-class CalledError(Exception):
-    """Stands for BigQuery: carries the configuration of the job that it was given."""
+class Job:
+    """A job of BigQuery that has ended as it was told to."""
+
+    state, output_rows, source_uris = "DONE", 3, ["gs://lake/x"]
+
+    def __init__(self, job_id: str, reason: str | None) -> None:
+        self.job_id = job_id
+        self.error_result = {"reason": reason, "message": "why"} if reason else None
+
+    def result(self, **_: Any) -> None:
+        if self.error_result is not None:
+            raise (Forbidden if self.error_result["reason"] == "quotaExceeded" else BadRequest)("why")
 
 
-def call(replaces: str, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    from airflow.providers.google.cloud.operators.bigquery import BigQueryInsertJobOperator
+class BigQuery:
+    """A client: jobs end for these reasons, one after the other; an answer may be lost."""
 
+    def __init__(self, *reasons: str | None, loses_answers: bool = False) -> None:
+        self.reasons, self.loses_answers = list(reasons), loses_answers
+        self.jobs, self.queries = dict[str, Job](), list[Any]()
+
+    def get_job(self, job_id: str, **_: Any) -> Job:
+        if job_id not in self.jobs:
+            raise NotFound(job_id)
+        return self.jobs[job_id]
+
+    def get_table(self, *_: Any, **__: Any) -> Any:
+        return bigquery.Table("p.raw.d")
+
+    def load_table_from_uri(self, *_: Any, job_id: str, **__: Any) -> Job:
+        self.jobs[job_id] = Job(job_id, self.reasons.pop(0))
+        if self.loses_answers:
+            raise Conflict(job_id)
+        return self.jobs[job_id]
+
+    def query(self, query: str, job_config: Any, job_id: str, **_: Any) -> Job:
+        self.queries.append(job_config.query_parameters)
+        self.queries.append(query)
+        return self.load_table_from_uri(job_id=job_id)
+
+
+@pytest.fixture
+def answers(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Let the operators talk to a BigQuery that answers what it is told to."""
+
+    def connect(fake: BigQuery) -> BigQuery:
+        from landfall_dags import operators
+
+        monkeypatch.setattr(operators.BatchJobOperator, "_connect", lambda _: fake)
+        return fake
+
+    return connect
+
+
+def test_an_answer_that_is_lost_makes_no_second_load(answers: Any) -> None:
+    fake = answers(BigQuery(None, loses_answers=True))
+    assert [load("raw.d", "gs://lake/x", 3) for _ in range(2)] == ["load_raw_d_1"] * 2
+    assert list(fake.jobs) == ["load_raw_d_1"]
+
+
+@pytest.mark.parametrize(
+    ("reason", "fault"),
+    [("invalid", "batch"), ("quotaExceeded", "surroundings"), ("notFound", "surroundings")],
+)
+def test_the_reason_of_a_failed_load_says_whose_fault_it_is(answers: Any, reason: str, fault: str) -> None:
+    answers(BigQuery(reason))
+    with pytest.raises((BatchFault, BadRequest, Forbidden)) as raised:
+        load("raw.d", "gs://lake/x", 3)
+    assert blame_of(raised.value)["fault"] == fault
+
+
+def call(replaces: str, monkeypatch: pytest.MonkeyPatch, journal: Journal | None = None) -> str | None:
     from landfall_dags import operators
-
-    def give(operator: Any, context: Any) -> None:
-        raise CalledError(operator.configuration["query"])
 
     memory = MemoryWorld()
     memory.put("gs://lake/d/b/manifest.json", manifest_text(MANIFEST).encode())
-    memory.put("gs://lake/journal/d/open.json", entry_text(ENTRY).encode())
-    monkeypatch.setattr(BigQueryInsertJobOperator, "execute", give)
+    opened = Journal("d", (Open(ENTRY),)) if journal is None else journal
+    memory.put("gs://lake/journal/d/open.json", journal_text(opened).encode())
     monkeypatch.setattr(operators.store, "connect", lambda: memory.store)
     operator = operators.CallTrustedOperator(
         task_id="call_trusted",
+        job_id="call_d",
         replaces=replaces,
         replay_procedure="ops.sp_replay_d",
         manifest_uri="gs://lake/d/b/manifest.json",
         configuration=call_configuration("ops.sp_trusted_d", "b", "2025-11-21", "3", {}),
+        project_id="landfall-test",
     )
-    with pytest.raises(CalledError) as raised:
-        operator.execute({})
-    query: dict[str, Any] = raised.value.args[0]
-    return query
-
-
-def test_only_a_batch_that_replaces_rows_calls_the_procedure_of_replays(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    assert call("False", monkeypatch)["query"].startswith("CALL ops.sp_trusted_d(")
-    replay = call("True", monkeypatch)
-    assert replay["query"].startswith("CALL ops.sp_replay_d(")
-    assert replay["queryParameters"][-1]["parameterValue"] == {
-        "arrayValues": [{"value": "gs://landing/d/a.csv#7"}]
-    }
-
-
-class Dataproc:
-    """A hook whose cluster runs `live` jobs; every job ends at once."""
-
-    def __init__(self, *live: str, fails: bool = False) -> None:
-        self.fails = fails
-        self.live, self.submitted, self.awaited = live, list[str](), list[str]()
-
-    def __call__(self, **_: Any) -> "Dataproc":
-        return self
-
-    def get_job_client(self, region: str) -> "Dataproc":
-        return self
-
-    def list_jobs(self, request: dict[str, Any]) -> list[Any]:
-        assert request["cluster_name"] == "lf-d-0"
-        return [SimpleNamespace(reference=SimpleNamespace(job_id=job_id)) for job_id in self.live]
-
-    def submit_job(self, job: dict[str, Any], **_: Any) -> Any:
-        self.submitted.append(job["reference"]["job_id"])
-        return SimpleNamespace(reference=SimpleNamespace(job_id=job["reference"]["job_id"]))
-
-    def wait_for_job(self, job_id: str, **_: Any) -> None:
-        from airflow.sdk.exceptions import AirflowException
-
-        self.awaited.append(job_id)
-        if self.fails:
-            raise AirflowException("Job failed:\nand much more")
-
-    def get_job(self, **_: Any) -> Any:
-        status = SimpleNamespace(state=SimpleNamespace(name="ERROR"), details="Exit code 3.")
-        return SimpleNamespace(status=status, driver_output_resource_uri="gs://staging/driveroutput")
-
-
-def spark(monkeypatch: pytest.MonkeyPatch, dataproc: Dataproc) -> str:
-    from landfall_dags import operators
-
-    monkeypatch.setattr(operators, "DataprocHook", dataproc)
-    monkeypatch.setattr("airflow.providers.google.cloud.operators.dataproc.DataprocHook", dataproc)
-    monkeypatch.setattr(
-        "airflow.providers.google.cloud.operators.dataproc.DataprocJobLink.persist", lambda **_: None
-    )
-    job = {"reference": {"job_id": "lf-d-0-2"}, "placement": {"cluster_name": "lf-d-0"}, "pyspark_job": {}}
-    operator = operators.SparkJobOperator(task_id="csv_to_parquet", job=job, project_id="p", region="r")
     return operator.execute({})
 
 
-def test_a_spark_job_is_submitted_and_awaited(monkeypatch: pytest.MonkeyPatch) -> None:
-    dataproc = Dataproc()
-    assert spark(monkeypatch, dataproc) == "lf-d-0-2"
-    assert dataproc.submitted == dataproc.awaited == ["lf-d-0-2"]
+def test_only_a_batch_that_replaces_rows_calls_the_procedure_of_replays(
+    monkeypatch: pytest.MonkeyPatch, answers: Any
+) -> None:
+    fake = answers(BigQuery(None, None))
+    call("False", monkeypatch)
+    call("True", monkeypatch)
+    _, trusted, parameters, replay = fake.queries
+    assert trusted.startswith("CALL ops.sp_trusted_d(")
+    assert replay.startswith("CALL ops.sp_replay_d(")
+    assert parameters[-1].values == ["gs://landing/d/a.csv#7"]
 
 
-def test_a_job_that_a_dead_worker_left_is_awaited_and_not_doubled(monkeypatch: pytest.MonkeyPatch) -> None:
-    dataproc = Dataproc("lf-d-0-1")
-    assert spark(monkeypatch, dataproc) == "lf-d-0-1"
-    assert dataproc.submitted == []
-    assert dataproc.awaited == ["lf-d-0-1"]
+def test_every_try_makes_a_call_of_its_own_even_where_the_answer_is_lost(
+    monkeypatch: pytest.MonkeyPatch, answers: Any
+) -> None:
+    fake = answers(BigQuery("invalidQuery", None, loses_answers=True))
+    with pytest.raises(BatchFault, match=r"expected job call_d_.* to end well, found invalidQuery: why"):
+        call("False", monkeypatch)
+    assert call("False", monkeypatch) == list(fake.jobs)[1]
+    assert len(set(fake.jobs)) == 2
 
 
-def test_a_spark_job_that_fails_says_why_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    from airflow.sdk.exceptions import AirflowException
+@pytest.mark.parametrize("journal", [Journal("d"), Journal("d", (Open(ENTRY, fate=DIVIDED),))])
+def test_a_batch_that_came_to_its_end_is_never_called_for_again(
+    monkeypatch: pytest.MonkeyPatch, answers: Any, journal: Journal
+) -> None:
+    from airflow.sdk.exceptions import AirflowFailException
 
-    with pytest.raises(AirflowException) as raised:
-        spark(monkeypatch, Dataproc(fails=True))
-    assert str(raised.value) == (
-        "expected Spark job lf-d-0-2 to end as DONE, found ERROR: Exit code 3. "
-        "Driver output: gs://staging/driveroutput"
-    )
+    fake = answers(BigQuery(None))
+    with pytest.raises(AirflowFailException, match="expected the batch to be open in the journal"):
+        call("False", monkeypatch, journal)
+    assert fake.jobs == {}
+
+
+def test_a_batch_that_is_being_recorded_may_be_called_for_again(
+    monkeypatch: pytest.MonkeyPatch, answers: Any
+) -> None:
+    fake = answers(BigQuery(None))
+    call("False", monkeypatch, Journal("d", (Open(ENTRY, fate=RECORDED),)))
+    assert len(fake.jobs) == 1

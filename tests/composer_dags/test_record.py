@@ -2,30 +2,33 @@
 
 import json
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+from google.api_core.exceptions import BadRequest
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import bigquery
 
-from landfall_dags import claim
-from landfall_dags.claim import Places
+from landfall_dags import agenda, journal_object, warehouse
+from landfall_dags.agenda import Fault
 from landfall_dags.cost import Cost
 from landfall_dags.errors import TerminalError
 from landfall_dags.identity import SourceFile, split_uri
-from landfall_dags.journal import Manifest
-from landfall_dags.ledger import Run, Step, failed_row, steps_of
+from landfall_dags.journal import DIVIDED, GIVEN_UP, Entry, Manifest, Open
+from landfall_dags.ledger import Run, Step, failed_row, steps_of, unattended
 from landfall_dags.metrics import FileResult, Metrics, Rows
 from landfall_dags.pipeline import Pipeline
 from landfall_dags.quality import RuleResult
-from landfall_dags.record import record_end, record_superseded, set_aside
+from landfall_dags.record import LedgerEndings, record_end, set_aside
 from landfall_dags.refusal import refuse
 from landfall_dags.replay import parse_replay
 from landfall_dags.store import Store
 from landfall_dags.warehouse import BYTES_A_MERGE, ROWS_A_MERGE, Warehouse, parts
+from tests.composer_dags import turns
 from tests.composer_dags.memory_store import Interrupted, PowerCutError
 from tests.composer_dags.parts import ROOT, Part
 from tests.composer_dags.worlds import MemoryWorld
@@ -88,17 +91,7 @@ def test_the_result_of_another_batchs_call_is_never_taken(client: bigquery.Clien
 def claimed(world: MemoryWorld, pipeline: Pipeline, *names: str) -> Manifest:
     for name in names:
         world.put(f"gs://landing/price_quote/{name}", name.encode())
-    places = Places("landing", "archive", "lake")
-    manifest = claim.claim(
-        world.store,
-        places,
-        pipeline,
-        None,
-        lambda: claim.propose(world.store, places, pipeline, "run-1", AT),
-        lambda _: None,
-    )
-    assert manifest is not None
-    return manifest
+    return turns.claimed(world.store, pipeline)
 
 
 COLUMNS = (("weight", "colour"), ("Weight (kg)",))
@@ -129,6 +122,22 @@ def metrics_of(manifest: Manifest) -> Metrics:
 def record(store: Store, client: bigquery.Client, manifest: Manifest, most: float = 1.0) -> None:
     metrics = refuse(metrics_of(manifest), most, "gs://lake/metrics.json")
     record_end(store, Warehouse(client), "rejected", "lake", manifest, metrics, 9, RUN)
+
+
+def endings(store: Store, client: bigquery.Client) -> LedgerEndings:
+    run = unattended("run-9", "2025-11-21T01:27:00.000000Z")
+    return LedgerEndings(store, "rejected", lambda: Warehouse(client), lambda: run)
+
+
+def failed_batch(client: bigquery.Client, entry: Entry, failures: int = 3) -> Open:
+    """The batch as the journal has it after its runs failed, which is in the ledger."""
+    why = {"csv_to_parquet": "expected to read and write its rows, found ValueError"}
+    Warehouse(client).merge_batch(failed_row(entry, why, replace(RUN, steps=())))
+    return Open(entry, failures, f"run-{failures}", "2025-11-21T02:00:00.000000Z")
+
+
+def open_again(store: Store, entry: Entry) -> None:
+    journal_object.change(store, "lake", "price_quote", lambda journal: agenda.opened(journal, entry))
 
 
 def _lists(rule: RuleResult) -> dict[str, list[Any]]:
@@ -295,7 +304,7 @@ def test_a_refused_batch_is_closed_with_all_its_files_in_the_rejected_bucket(
     report = json.loads(world.content(f"{copy}.error.json"))
     assert report["reason"] == "too_many_rejected_rows"
     assert "drop the whole file again" in report["what_to_do"]
-    assert claim.read_open(world.store, "lake", "price_quote") is None
+    assert turns.journal_of(world.store).batches == ()
 
 
 def test_recording_may_die_anywhere_and_the_journal_is_closed_last(
@@ -309,11 +318,11 @@ def test_recording_may_die_anywhere_and_the_journal_is_closed_last(
         try:
             record(Interrupted(world.store, dies_at, after=True), client, manifest)
         except PowerCutError:
-            is_open = claim.read_open(world.store, "lake", "price_quote") is not None
+            is_open = turns.journal_of(world.store).batches != ()
             assert is_open or ledger("batches")
             continue
         break
-    assert claim.read_open(world.store, "lake", "price_quote") is None
+    assert turns.journal_of(world.store).batches == ()
     assert [len(ledger(table)) for table in ("batches", "files")] == [1, 2]
     assert len(world.uris("rejected")) == 2
 
@@ -340,6 +349,37 @@ def test_a_failure_is_recorded_replaced_by_success_and_never_hides_one(
     assert row["new_columns"] == ["Weight__kg_"]
 
 
+@pytest.mark.parametrize(
+    ("reason", "tries"), [("invalidQuery", 3), ("quotaExceeded", 3), ("accessDenied", 1)]
+)
+def test_a_table_that_others_change_at_the_same_moment_is_waited_for(
+    world: MemoryWorld,
+    client: bigquery.Client,
+    pipeline: Pipeline,
+    ledger: Callable[[str], list[dict[str, Any]]],
+    monkeypatch: pytest.MonkeyPatch,
+    reason: str,
+    tries: int,
+) -> None:
+    row = failed_row(claimed(world, pipeline, "a.csv").entry, {}, replace(RUN, steps=()))
+    asked, call_api = 0, client._call_api
+
+    def busy(retry: Any, **call: Any) -> Any:
+        nonlocal asked
+        asked += call["span_name"] == "BigQuery.query"
+        if asked < 3:
+            raise BadRequest("Busy.", errors=[{"reason": reason}])  # type: ignore[no-untyped-call]
+        return call_api(retry, **call)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(warehouse, "_JOB_RETRY", warehouse._JOB_RETRY.with_delay(initial=0.01, maximum=0.01))
+        patched.setattr(client, "_call_api", busy)
+        with nullcontext() if tries == 3 else pytest.raises(BadRequest):
+            Warehouse(client).merge_batch(row)
+    assert asked == tries
+    assert [batch["state"] for batch in ledger("batches")] == (["failed"] if tries == 3 else [])
+
+
 def test_a_batch_of_many_files_is_written_in_parts(
     world: MemoryWorld,
     client: bigquery.Client,
@@ -353,7 +393,7 @@ def test_a_batch_of_many_files_is_written_in_parts(
     )
     manifest = replace(manifest, files=(), superseded=gone)
     for _ in range(2):
-        record_superseded(Warehouse(client), manifest, "run-1", "2025-11-21T01:27:00.000000Z")
+        endings(world.store, client).superseded(manifest)
     assert len(ledger("files")) == ROWS_A_MERGE + 1
     (row,) = ledger("batches")
     assert (row["state"], row["files"], row["files_superseded"]) == ("succeeded", 0, ROWS_A_MERGE + 1)
@@ -373,6 +413,7 @@ def test_a_replay_finds_its_files_in_the_ledger_as_they_first_came(
     again = replace(
         manifest, entry=replace(manifest.entry, batch_id="ef" * 16, claimed_at="2025-11-22T00:00:00Z")
     )
+    open_again(world.store, again.entry)
     record(world.store, client, again)
     sources = {file.source for file in manifest.files}
 
@@ -400,3 +441,122 @@ def test_steps_are_what_airflow_and_the_tasks_say() -> None:
         Step("create_cluster", None, None, 1.0, "failed"),
         Step("claim_batch", "2025-11-21T01:26:03.000500Z", "2025-11-21T01:26:05.500500Z", 2.5, "success"),
     )
+
+
+def test_a_divided_batch_names_its_parts_and_its_last_failure(
+    world: MemoryWorld,
+    client: bigquery.Client,
+    pipeline: Pipeline,
+    ledger: Callable[[str], list[dict[str, Any]]],
+) -> None:
+    batch = failed_batch(client, claimed(world, pipeline, "a.csv", "b.csv", "c.csv").entry)
+    one, other = agenda.parts_of(batch, pipeline.isolation)
+    for _ in range(2):
+        endings(world.store, client).divided(batch, (one, other))
+    Warehouse(client).merge_batch(failed_row(batch.entry, {"load_raw": "Late."}, replace(RUN, steps=())))
+    (row,) = ledger("batches")
+    assert row["state"] == "divided"
+    assert row["detail"] == (
+        f"divided into {one.batch_id} (1 files) and {other.batch_id} (2 files) after 3 failed runs; the last "
+        "failure: csv_to_parquet: expected to read and write its rows, found ValueError"
+    )
+    assert (row["files"], row["rows_read"], row["run_id"]) == (3, None, "run-9")
+    assert ledger("files") == []
+
+
+def test_a_file_that_is_given_up_lies_in_the_rejected_bucket_beside_its_last_failure(
+    world: MemoryWorld,
+    client: bigquery.Client,
+    pipeline: Pipeline,
+    ledger: Callable[[str], list[dict[str, Any]]],
+) -> None:
+    manifest = claimed(world, pipeline, "a.csv")
+    batch = failed_batch(client, manifest.entry)
+    for _ in range(2):
+        endings(world.store, client).given_up(batch, manifest)
+    detail = (
+        "given up after 3 failed runs; the last failure: csv_to_parquet: "
+        "expected to read and write its rows, found ValueError"
+    )
+    (row,) = ledger("batches")
+    assert (row["state"], row["detail"], row["files"], row["files_rejected"]) == ("rejected", detail, 1, 1)
+    (file,) = ledger("files")
+    assert (file["state"], file["reason"], file["detail"]) == ("rejected", "failed_repeatedly", detail)
+    assert file["archive_uri"] == manifest.files[0].archive_uri
+    assert world.content(file["rejected_uri"]) == b"a.csv"
+    report = json.loads(world.content(f"{file['rejected_uri']}.error.json"))
+    assert (report["reason"], report["detail"]) == ("failed_repeatedly", detail)
+    assert "replay the file" in report["what_to_do"]
+
+
+def test_a_replay_that_is_given_up_says_so_and_touches_no_file(
+    world: MemoryWorld,
+    client: bigquery.Client,
+    pipeline: Pipeline,
+    ledger: Callable[[str], list[dict[str, Any]]],
+) -> None:
+    manifest = claimed(world, pipeline, "a.csv")
+    entry = replace(manifest.entry, batch_id="ef" * 16, replay=manifest.entry.batch_id)
+    endings(world.store, client).given_up(failed_batch(client, entry), replace(manifest, entry=entry))
+    (row,) = ledger("batches")
+    assert row["state"] == "failed"
+    assert row["detail"].startswith("given up after 3 failed runs; the last failure: csv_to_parquet")
+    assert ledger("files") == []
+    assert world.uris("rejected") == []
+
+
+def test_the_ledger_knows_which_batches_are_over(
+    world: MemoryWorld, client: bigquery.Client, pipeline: Pipeline, ledger: Any
+) -> None:
+    manifest = claimed(world, pipeline, "a.csv")
+    known = endings(world.store, client)
+    assert not known.is_over(manifest.entry)
+    failed_batch(client, manifest.entry)
+    assert not known.is_over(manifest.entry)
+    record(world.store, client, manifest)
+    assert known.is_over(manifest.entry)
+    assert not known.is_over(replace(manifest.entry, dataset="comp_boss"))
+
+
+@pytest.mark.parametrize("fate", [DIVIDED, GIVEN_UP])
+def test_a_zombie_does_not_record_what_was_divided_or_given_up_meanwhile(
+    world: MemoryWorld,
+    client: bigquery.Client,
+    pipeline: Pipeline,
+    ledger: Callable[[str], list[dict[str, Any]]],
+    fate: str,
+) -> None:
+    manifest = claimed(world, pipeline, "a.csv", "b.csv")
+    batch = failed_batch(client, manifest.entry)
+
+    def change(transition: Callable[[Any], Any]) -> None:
+        journal_object.change(world.store, "lake", "price_quote", transition)
+
+    change(lambda journal: agenda.decided(journal, batch.batch_id, fate))
+    with pytest.raises(TerminalError, match=f"expected it to be open .* found it {fate}"):
+        record(world.store, client, manifest)
+    parts = agenda.parts_of(batch, pipeline.isolation)
+    endings(world.store, client).divided(batch, parts)
+    change(lambda journal: agenda.divided(journal, batch.batch_id, parts))
+    with pytest.raises(TerminalError, match="found it divided"):
+        record(world.store, client, manifest)
+    assert [row["state"] for row in ledger("batches")] == ["divided"]
+    assert ledger("files") == []
+
+
+def test_once_a_batch_is_being_recorded_nobody_divides_it(
+    world: MemoryWorld, client: bigquery.Client, pipeline: Pipeline, ledger: Any
+) -> None:
+    manifest = claimed(world, pipeline, "a.csv", "b.csv")
+    with pytest.raises(PowerCutError):
+        record(Interrupted(world.store, dies_at=2, after=True), client, manifest)  # read, replace
+    for run in range(5):
+        journal_object.change(
+            world.store,
+            "lake",
+            "price_quote",
+            lambda journal, run=run: agenda.failed(  # type: ignore[misc]
+                journal, manifest.entry.batch_id, f"run-{run}", Fault.BATCH, (), pipeline.isolation, AT
+            ),
+        )
+    assert turns.claimed(world.store, pipeline, urgent=True) == manifest

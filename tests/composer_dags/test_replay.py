@@ -1,65 +1,39 @@
 """A replay: what it claims from ledger and archive, when it may not, and how it comes to trusted."""
 
 import json
-from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
 from landfall_dags import claim, replay
-from landfall_dags.claim import Places
 from landfall_dags.errors import TerminalError
-from landfall_dags.identity import SourceFile, replay_id
-from landfall_dags.journal import Entry, Manifest, folder_uri, open_uri, parse_entry, parse_manifest
+from landfall_dags.identity import replay_id
+from landfall_dags.journal import Entry, Journal, Manifest, folder_uri, open_uri, parse_manifest
 from landfall_dags.pipeline import Pipeline, parse_pipeline
 from landfall_dags.replay import Replay, parse_replay
 from landfall_dags.settings import Settings
 from landfall_dags.store import Store
+from tests.composer_dags import turns
+from tests.composer_dags.memory_ledger import MemoryLedger
 from tests.composer_dags.memory_store import Interrupted, PowerCutError
+from tests.composer_dags.turns import AT, PLACES
 from tests.composer_dags.worlds import MemoryWorld, World
 
-PLACES = Places("landing", "archive", "lake")
 OPEN = open_uri("lake", "price_quote")
-AT = datetime(2025, 11, 21, 1, 26, 3, 500, tzinfo=UTC)
 LATER = AT + timedelta(days=30)
 NAMES = ("price_quote/a.csv", "price_quote/in/b c.csv.gz", "price_quote/ä#7?.csv")
 
 
-class Ledger:
-    """The files of every batch that was recorded, and the rows of ops.batches by what they are found by."""
-
-    def __init__(self) -> None:
-        self.manifests: list[Manifest] = []
-        self.batches: dict[tuple[str, str], dict[str, Any]] = {}
-
-    def archived_files(self, dataset: str, wanted: Replay) -> Sequence[SourceFile]:
-        # In no order, and a file once for each batch that read it: the claim may rely on neither.
-        return sorted(
-            {
-                file.source
-                for manifest in self.manifests
-                if manifest.entry.dataset == dataset
-                for file in manifest.files
-                if wanted.batch_id == manifest.entry.batch_id
-                or (wanted.uri, wanted.generation) == (file.source.uri, file.source.generation)
-            },
-            key=lambda file: file.crc32c,
-        )
-
-    def merge_batch(self, row: dict[str, Any]) -> None:
-        self.batches[row["batch_id"], row["claimed_at"]] = row
-
-
 @pytest.fixture
-def ledger() -> Ledger:
-    return Ledger()
+def ledger() -> MemoryLedger:
+    return MemoryLedger()
 
 
-def end(world: World, ledger: Ledger, manifest: Manifest) -> None:
+def end(world: World, ledger: MemoryLedger, manifest: Manifest) -> None:
     """Record a batch and close its journal."""
-    ledger.manifests.append(manifest)
+    ledger.end(manifest)
     claim.close(world.store, "lake", manifest.entry.dataset, manifest.entry.batch_id)
 
 
@@ -67,18 +41,12 @@ def arrive(world: World, pipeline: Pipeline, *names: str, token_key: str | None 
     """Drop files, each with its name as content, and claim them."""
     for name in names:
         world.put(f"gs://landing/{name}", name.encode())
-
-    def proposal() -> Entry | None:
-        return claim.propose(world.store, PLACES, pipeline, "run-1", AT)
-
-    manifest = claim.claim(world.store, PLACES, pipeline, token_key, proposal, lambda _: None)
-    assert manifest is not None
-    return manifest
+    return turns.claimed(world.store, pipeline, token_key=token_key)
 
 
 def replayed(
     store: Store,
-    ledger: Ledger,
+    ledger: MemoryLedger,
     pipeline: Pipeline,
     asked: str,
     run: str = "run-2",
@@ -89,12 +57,10 @@ def replayed(
     wanted = parse_replay({"replay": asked})
     assert wanted is not None
 
-    def proposal() -> Entry:
+    def proposal(_: Journal) -> Entry:
         return replay.propose(store, PLACES, pipeline, wanted, ledger.archived_files, run, now)
 
-    manifest = claim.claim(store, PLACES, pipeline, token_key, proposal, lambda _: None)
-    assert manifest is not None
-    return manifest
+    return turns.claimed(store, pipeline, run, ledger, now, token_key=token_key, proposal=proposal)
 
 
 def everything(world: World) -> dict[str, bytes]:
@@ -104,7 +70,7 @@ def everything(world: World) -> dict[str, bytes]:
 
 
 def test_a_batch_is_claimed_again_from_the_ledger_as_it_first_came(
-    world: World, pipeline: Pipeline, ledger: Ledger
+    world: World, pipeline: Pipeline, ledger: MemoryLedger
 ) -> None:
     first = arrive(world, pipeline, *NAMES)
     end(world, ledger, first)
@@ -122,7 +88,7 @@ def test_a_batch_is_claimed_again_from_the_ledger_as_it_first_came(
 
 
 def test_the_manifest_of_a_replay_says_what_was_asked_and_when(
-    world: World, pipeline: Pipeline, ledger: Ledger
+    world: World, pipeline: Pipeline, ledger: MemoryLedger
 ) -> None:
     first = arrive(world, pipeline, NAMES[0])
     end(world, ledger, first)
@@ -134,6 +100,7 @@ def test_the_manifest_of_a_replay_says_what_was_asked_and_when(
         "version": 2,
         "dataset": "price_quote",
         "batch_id": again.entry.batch_id,
+        "claim": again.entry.batch_id,
         "run_id": "run-2",
         "contract_version": "1.0.0",
         "claimed_at": "2025-12-21T01:26:03.000500Z",
@@ -150,7 +117,7 @@ def test_the_manifest_of_a_replay_says_what_was_asked_and_when(
 
 @pytest.mark.parametrize("place", range(len(NAMES)))
 def test_one_file_of_a_batch_is_read_again_alone(
-    world: World, pipeline: Pipeline, ledger: Ledger, place: int
+    world: World, pipeline: Pipeline, ledger: MemoryLedger, place: int
 ) -> None:
     first = arrive(world, pipeline, *NAMES)
     end(world, ledger, first)
@@ -158,7 +125,7 @@ def test_one_file_of_a_batch_is_read_again_alone(
     assert again.files == (first.files[place],)
 
 
-def test_a_replay_can_be_replayed(world: World, pipeline: Pipeline, ledger: Ledger) -> None:
+def test_a_replay_can_be_replayed(world: World, pipeline: Pipeline, ledger: MemoryLedger) -> None:
     first = arrive(world, pipeline, *NAMES)
     end(world, ledger, first)
     again = replayed(world.store, ledger, pipeline, first.entry.batch_id)
@@ -169,7 +136,7 @@ def test_a_replay_can_be_replayed(world: World, pipeline: Pipeline, ledger: Ledg
 
 
 def test_a_replay_is_read_under_the_contract_of_today(
-    world: World, pipeline: Pipeline, ledger: Ledger
+    world: World, pipeline: Pipeline, ledger: MemoryLedger
 ) -> None:
     first = arrive(world, pipeline, NAMES[0])
     end(world, ledger, first)
@@ -185,12 +152,12 @@ def test_a_replay_is_read_under_the_contract_of_today(
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 def test_whenever_the_process_dies_a_retry_claims_the_same_replay(
-    pipeline: Pipeline, ledger: Ledger, after: bool
+    pipeline: Pipeline, ledger: MemoryLedger, after: bool
 ) -> None:
     for dies_at in range(1, 50):
         world = MemoryWorld()
         first = arrive(world, pipeline, *NAMES)
-        ledger.manifests.clear()
+        ledger.files.clear()
         end(world, ledger, first)
         archived = world.uris("archive")
         try:
@@ -203,7 +170,7 @@ def test_whenever_the_process_dies_a_retry_claims_the_same_replay(
             assert (retried.files, retried.superseded) == (first.files, ())
             assert world.uris("archive") == archived
             assert len([uri for uri in world.uris("lake") if uri.endswith("manifest.json")]) == 2
-            entry = parse_entry(world.content(OPEN).decode(), OPEN)
+            entry = turns.journal_of(world.store).batches[0].entry
             assert (entry.batch_id, entry.claimed_at) == (retried.entry.batch_id, retried.entry.claimed_at)
         else:
             assert dies_at > 8
@@ -212,7 +179,7 @@ def test_whenever_the_process_dies_a_retry_claims_the_same_replay(
 
 
 def test_an_original_that_goes_once_the_replay_is_open_does_not_pass_for_superseded(
-    world: World, pipeline: Pipeline, ledger: Ledger
+    world: World, pipeline: Pipeline, ledger: MemoryLedger
 ) -> None:
     """The Spark job stops at it; a replay without it would take its rows out of trusted."""
     first = arrive(world, pipeline, *NAMES)
@@ -227,7 +194,7 @@ def test_an_original_that_goes_once_the_replay_is_open_does_not_pass_for_superse
 
 
 def test_a_run_that_is_cleared_after_its_end_opens_the_batch_that_it_made(
-    world: World, pipeline: Pipeline, ledger: Ledger
+    world: World, pipeline: Pipeline, ledger: MemoryLedger
 ) -> None:
     first = arrive(world, pipeline, *NAMES)
     end(world, ledger, first)
@@ -237,7 +204,7 @@ def test_a_run_that_is_cleared_after_its_end_opens_the_batch_that_it_made(
     cleared = replayed(world.store, ledger, newer, first.entry.batch_id, now=LATER + timedelta(days=1))
     assert cleared == again
     # The ledger finds a batch by its id and its claim: another time would make a second row of it.
-    assert parse_entry(world.content(OPEN).decode(), OPEN) == again.entry
+    assert [batch.entry for batch in turns.journal_of(world.store).batches] == [again.entry]
 
 
 @pytest.mark.parametrize(
@@ -246,7 +213,7 @@ def test_a_run_that_is_cleared_after_its_end_opens_the_batch_that_it_made(
     ids=["gone", "changed"],
 )
 def test_a_replay_claims_nothing_when_the_archive_lacks_an_original(
-    world: World, pipeline: Pipeline, ledger: Ledger, content: bytes | None, found: str
+    world: World, pipeline: Pipeline, ledger: MemoryLedger, content: bytes | None, found: str
 ) -> None:
     first = arrive(world, pipeline, *NAMES)
     end(world, ledger, first)
@@ -269,7 +236,7 @@ def test_a_replay_claims_nothing_when_the_archive_lacks_an_original(
     "asked", ["00" * 16, "gs://landing/price_quote/a.csv#1", "gs://landing/price_quote/unknown.csv#1"]
 )
 def test_what_the_ledger_does_not_know_is_not_replayed(
-    world: World, pipeline: Pipeline, ledger: Ledger, asked: str
+    world: World, pipeline: Pipeline, ledger: MemoryLedger, asked: str
 ) -> None:
     end(world, ledger, arrive(world, pipeline, *NAMES))
     before = everything(world)
@@ -280,7 +247,9 @@ def test_what_the_ledger_does_not_know_is_not_replayed(
     assert everything(world) == before
 
 
-def test_a_batch_of_another_dataset_is_not_replayed(world: World, pipeline: Pipeline, ledger: Ledger) -> None:
+def test_a_batch_of_another_dataset_is_not_replayed(
+    world: World, pipeline: Pipeline, ledger: MemoryLedger
+) -> None:
     first = arrive(world, pipeline, *NAMES)
     end(world, ledger, first)
     other = replace(pipeline, dataset="comp_boss")
@@ -331,7 +300,7 @@ def tokenising(pipeline: Pipeline) -> Pipeline:
 
 
 def test_a_replay_makes_its_tokens_with_the_key_of_today_or_not_at_all(
-    world: World, pipeline: Pipeline, ledger: Ledger
+    world: World, pipeline: Pipeline, ledger: MemoryLedger
 ) -> None:
     old, new = (f"projects/p/secrets/s/versions/{version}" for version in (1, 2))
     contract = tokenising(pipeline)
@@ -371,7 +340,7 @@ def memory() -> MemoryWorld:
 
 
 @pytest.fixture
-def tasks(memory: MemoryWorld, ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> Any:
+def tasks(memory: MemoryWorld, ledger: MemoryLedger, monkeypatch: pytest.MonkeyPatch) -> Any:
     from landfall_dags import store, tasks, warehouse
 
     monkeypatch.setattr(store, "connect", lambda: memory.store)
@@ -387,7 +356,7 @@ def read_manifest(world: World, batch: dict[str, Any]) -> Manifest:
 def ask_again(settings: Settings, batch: dict[str, Any], run: str) -> Any:
     from airflow.sdk.exceptions import DagRunTriggerException
 
-    from landfall_dags.operators import AskAgainOperator
+    from landfall_dags.ask_again import AskAgainOperator
 
     operator = AskAgainOperator(
         task_id="ask_again", dataset="price_quote", settings=settings, postponed=batch["postponed"]
@@ -398,7 +367,7 @@ def ask_again(settings: Settings, batch: dict[str, Any], run: str) -> Any:
 
 
 def test_a_replay_that_finds_a_batch_open_finishes_it_and_comes_in_the_run_it_asks_for(
-    tasks: Any, memory: MemoryWorld, pipeline: Pipeline, ledger: Ledger, settings: Settings
+    tasks: Any, memory: MemoryWorld, pipeline: Pipeline, ledger: MemoryLedger, settings: Settings
 ) -> None:
     first = arrive(memory, pipeline, NAMES[0])
     end(memory, ledger, first)
@@ -420,7 +389,7 @@ def test_a_replay_that_finds_a_batch_open_finishes_it_and_comes_in_the_run_it_as
 
 
 def test_a_replay_that_another_run_left_open_is_finished_and_the_own_one_is_asked_for(
-    tasks: Any, memory: MemoryWorld, pipeline: Pipeline, ledger: Ledger, settings: Settings
+    tasks: Any, memory: MemoryWorld, pipeline: Pipeline, ledger: MemoryLedger, settings: Settings
 ) -> None:
     """Even of the same files: what the other run claimed may be of an older contract."""
     first = arrive(memory, pipeline, NAMES[0])
@@ -433,7 +402,7 @@ def test_a_replay_that_another_run_left_open_is_finished_and_the_own_one_is_aske
 
 
 def test_a_replay_that_is_cleared_and_fails_makes_no_second_batch_of_the_ledger(
-    tasks: Any, memory: MemoryWorld, pipeline: Pipeline, ledger: Ledger, settings: Settings
+    tasks: Any, memory: MemoryWorld, pipeline: Pipeline, ledger: MemoryLedger, settings: Settings
 ) -> None:
     first = arrive(memory, pipeline, NAMES[0])
     end(memory, ledger, first)
@@ -442,14 +411,14 @@ def test_a_replay_that_is_cleared_and_fails_makes_no_second_batch_of_the_ledger(
     for _ in range(2):
         batch = tasks.claim_batch(settings, pipeline, "run-2", conf)["batch"]
         tasks.record_failure(settings, pipeline, batch, None, {"ti": TaskInstance("run-2")})
-        recorded.append(list(ledger.batches))
+        recorded.append([key for key in ledger.batches if key[-1] == batch["batch_id"]])
         end(memory, ledger, read_manifest(memory, batch))
     assert recorded[0] == recorded[1]
     assert len(recorded[0]) == 1
 
 
 def test_without_the_key_of_its_tokens_a_replay_fails_for_good(
-    tasks: Any, memory: MemoryWorld, pipeline: Pipeline, ledger: Ledger, settings: Settings
+    tasks: Any, memory: MemoryWorld, pipeline: Pipeline, ledger: MemoryLedger, settings: Settings
 ) -> None:
     from airflow.sdk.exceptions import AirflowFailException
 
@@ -468,15 +437,14 @@ class CalledError(Exception):
 
 def call(manifest: Manifest, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """What the task of a batch, as Airflow has rendered it, asks BigQuery."""
-    from airflow.providers.google.cloud.operators.bigquery import BigQueryInsertJobOperator
-
     from landfall_dags.load import call_configuration
     from landfall_dags.operators import CallTrustedOperator
 
-    def give(operator: Any, context: Any) -> None:
+    def give(operator: Any, client: Any, job_id: str) -> None:
         raise CalledError(operator.configuration["query"])
 
-    monkeypatch.setattr(BigQueryInsertJobOperator, "execute", give)
+    monkeypatch.setattr(CallTrustedOperator, "_connect", lambda _: None)
+    monkeypatch.setattr(CallTrustedOperator, "_call", give)
     batch = manifest.entry.batch_id
     operator = CallTrustedOperator(
         task_id="call_trusted",
@@ -495,7 +463,7 @@ def call(manifest: Manifest, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 
 @pytest.mark.usefixtures("tasks")
 def test_a_batch_comes_to_trusted_by_the_normal_procedure_and_a_replay_by_its_own_with_every_file(
-    memory: MemoryWorld, pipeline: Pipeline, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+    memory: MemoryWorld, pipeline: Pipeline, ledger: MemoryLedger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = arrive(memory, pipeline, *NAMES)
     normal = call(first, monkeypatch)
@@ -519,15 +487,15 @@ def test_a_batch_comes_to_trusted_by_the_normal_procedure_and_a_replay_by_its_ow
 
 @pytest.mark.usefixtures("tasks")
 def test_a_batch_that_is_closed_is_not_called_for_again(
-    memory: MemoryWorld, pipeline: Pipeline, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+    memory: MemoryWorld, pipeline: Pipeline, ledger: MemoryLedger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its call would bring back the keys that a replay of its files has taken out of trusted."""
     from airflow.sdk.exceptions import AirflowFailException
 
     first = arrive(memory, pipeline, *NAMES)
     end(memory, ledger, first)
-    with pytest.raises(AirflowFailException, match="expected the journal of the batch to be open"):
+    with pytest.raises(AirflowFailException, match="expected the batch to be open in the journal"):
         call(first, monkeypatch)
     replayed(memory.store, ledger, pipeline, first.entry.batch_id)
-    with pytest.raises(AirflowFailException, match="expected the journal of the batch to be open"):
+    with pytest.raises(AirflowFailException, match="expected the batch to be open in the journal"):
         call(first, monkeypatch)

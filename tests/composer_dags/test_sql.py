@@ -98,3 +98,8 @@ def test_the_files_of_a_replay_are_asked_for_as_the_ledger_has_them(analyzer: An
         "md5",
         "source_created_at",
     ]
+
+
+def test_what_is_known_of_a_batch_is_asked_for_by_its_key(analyzer: Analyzer) -> None:
+    resolved = analyzer.analyze_statement(read("find_batch.sql", "batches"))
+    assert [column.name for column in resolved.output_column_list] == ["state", "detail"]

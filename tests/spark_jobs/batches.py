@@ -85,7 +85,7 @@ def stage(place: Place, pipeline: Mapping[str, Any], files: Mapping[str, bytes],
     """Archive the files under their names and write manifest and pipeline beside the output."""
     dataset = pipeline["dataset"]
     batch_id = hashlib.sha256(batch.encode()).hexdigest()[:32]
-    output = place.uri(LAKE, f"{dataset}/{batch_id}")
+    lake = place.uri(LAKE, f"{dataset}/{batch_id}")
     entries = []
     for index, (name, content) in enumerate(files.items()):
         uri = place.uri(ARCHIVE, f"{dataset}/{batch_id}/{name}")
@@ -116,11 +116,11 @@ def stage(place: Place, pipeline: Mapping[str, Any], files: Mapping[str, bytes],
         "replay": None,
         "token_key": TOKEN_KEY_NAME,
     }
-    folder = place.path(output)
+    folder = place.path(lake)
     folder.mkdir(parents=True)
     (folder / "manifest.json").write_text(json.dumps(manifest))
     (folder / "pipeline.json").write_text(json.dumps(pipeline))
-    return Batch(place, f"{output}/manifest.json", f"{output}/pipeline.json", output)
+    return Batch(place, f"{lake}/manifest.json", f"{lake}/pipeline.json", f"{lake}/attempts/job-1")
 
 
 def plain(value: object) -> object:

@@ -41,15 +41,13 @@ def test_no_stale_output_survives_a_run(place: Place) -> None:
     batch = stage(place, PIPELINE, {"a.csv": b""}, "stale")
     folder = place.path(batch.output)
     for name in ("accepted/part-00000.parquet", "rejected/part-00007.parquet", "repeats/part-0.parquet"):
-        (folder / name).parent.mkdir()
+        (folder / name).parent.mkdir(parents=True)
         (folder / name).write_bytes(b"of an earlier run")
     outcome = batch.run()
     assert (outcome.accepted(), outcome.rejected()) == ([], [])
     assert outcome.metrics["rows_read"] == 0
     assert sorted(path.name for path in folder.rglob("*.*")) == [
-        "manifest.json",
         "metrics.json",
-        "pipeline.json",
     ]
 
 
@@ -102,7 +100,12 @@ def test_an_archived_file_that_is_gone_is_no_verdict_on_it(place: Place) -> None
         ),
         ("manifest", {"files": [{"uri": "x"}]}, ManifestError, r"files\[0\]: generation: expected int"),
         ("manifest", {"dataset": "other"}, PipelineError, "dataset: expected other, found orders"),
-        ("manifest", {"batch_id": "0"}, JobError, "--output: expected a URI that ends with /orders/0"),
+        (
+            "manifest",
+            {"batch_id": "0"},
+            JobError,
+            "--output: expected a URI that ends with /orders/0/attempts/",
+        ),
         ("pipeline", {"columns": []}, PipelineError, "columns: expected at least one column that is not"),
         ("pipeline", {"columns": [{"name": "a", "type": "INT"}]}, PipelineError, "type: expected one of"),
         ("pipeline", {"format": {"type": "json"}}, PipelineError, "format: type: expected csv, found json"),
@@ -151,8 +154,8 @@ def test_the_job_runs_as_a_process_with_the_zip_alone(place: Place) -> None:
 
 
 def test_a_wrong_manifest_ends_the_process_with_one_line(place: Place) -> None:
-    uri = place.uri("test-lake", "none/manifest.json")
-    done = submit(place.root, "--manifest", uri, "--pipeline", uri, "--output", uri)
+    uri, output = (place.uri("test-lake", name) for name in ("none/manifest.json", "none/attempts/job-1"))
+    done = submit(place.root, "--manifest", uri, "--pipeline", uri, "--output", output)
     assert done.returncode == 1
     errors = [json.loads(line) for line in done.stdout.splitlines() if '"ERROR"' in line]
     assert [error["message"].startswith(f"{uri}: expected a UTF-8 file") for error in errors] == [True]
