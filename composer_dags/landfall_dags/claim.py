@@ -31,7 +31,7 @@ from landfall_dags.journal import (
     settle,
 )
 from landfall_dags.journal_object import Page
-from landfall_dags.moving import Kept, move_all
+from landfall_dags.moving import move_all
 from landfall_dags.pipeline import Pipeline, parse_pipeline
 from landfall_dags.store import Store
 
@@ -62,9 +62,6 @@ class Turn:
 
 class Endings(Protocol):
     """How a batch that the claim itself ends is recorded; each may be called again for the same batch."""
-
-    def is_over(self, entry: Entry) -> bool:
-        """Whether the ledger knows how this batch ended."""
 
     def superseded(self, manifest: Manifest) -> None:
         """No file of the batch was left to archive."""
@@ -147,8 +144,6 @@ class _Claim:
                 return decision
             if isinstance(decision, Entry):
                 self._open(page, decision)
-            elif self._is_stale(decision.batch):
-                self._close_again(page, decision.batch)
             elif isinstance(decision, Divide):
                 self._divide(page, decision.batch)
             elif isinstance(decision, GiveUp):
@@ -204,39 +199,21 @@ class _Claim:
             self.endings.superseded(manifest)
         self._close(batch)
 
-    def _is_stale(self, batch: Open) -> bool:
-        """Whether a claimer that slept since it listed landing opened a batch that had been closed.
-
-        What is recorded has its fate in the journal first. A replay may be run again, by clearing its run.
-        """
-        if batch.fate is not None or batch.entry.replay is not None:
-            return False
-        finished = read_manifest(self.store, self.places.lake, batch.entry)
-        # The manifest is of the first claim, and so is the row of the ledger.
-        return finished is not None and self.endings.is_over(finished.entry)
-
-    def _close_again(self, page: Page, batch: Open) -> None:
-        # As it was read, or not at all: someone may be about to put its parts into its place.
-        if journal_object.write(self.store, page, agenda.closed(page.journal, batch.batch_id)):
-            _log.warning("batch %s had been closed before", batch.batch_id)
-
     def _complete(self, entry: Entry) -> Manifest:
         finished = read_manifest(self.store, self.places.lake, entry)
         if finished is not None:
             return finished
         folder = folder_uri(self.places.lake, entry.dataset, entry.batch_id)
         written = f"{folder}/manifest.json"
-        archive, lake = self.places.archive, self.places.lake
-        kept = move_all(self.store, archive, lake, entry) if entry.replay is None else {}
+        gone = move_all(self.store, self.places.archive, entry) if entry.replay is None else set[SourceFile]()
         pinned = _create_or_read(self.store, f"{folder}/pipeline.json", self.pipeline.text)
         contract = parse_pipeline(pinned, f"{folder}/pipeline.json")
         manifest = settle(
             entry,
             contract.contract_version,
-            archive,
-            superseded={file for file, whose in kept.items() if whose is Kept.GONE},
+            self.places.archive,
+            superseded=gone,
             token_key=key_for(contract, self.token_key),
-            left_out={file for file, whose in kept.items() if whose is Kept.THEIRS},
         )
         return parse_manifest(_create_or_read(self.store, written, manifest_text(manifest)), written)
 

@@ -1,7 +1,7 @@
 """The journal: a dataset's open batches, the manifest of each, and where they lie. Pure."""
 
 import json
-from collections.abc import Iterable, Iterator, Sequence, Set
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -129,21 +129,16 @@ def settle(
     archive_bucket: str,
     superseded: set[SourceFile],
     token_key: str | None,
-    left_out: Set[SourceFile] = frozenset(),
 ) -> Manifest:
-    """The manifest of a batch once the fate of each of its files is known.
-
-    Files that another claim took meanwhile are `left_out`: they are no part of the batch.
-    """
-    mine = tuple(file for file in entry.files if file not in left_out)
+    """The manifest of a batch once the fate of each of its files is known."""
     return Manifest(
-        entry=replace(entry, contract_version=contract_version, files=mine),
+        entry=replace(entry, contract_version=contract_version),
         files=tuple(
             Archived(file, archive_uri(archive_bucket, entry.dataset, file))
-            for file in mine
+            for file in entry.files
             if file not in superseded
         ),
-        superseded=tuple(file for file in mine if file in superseded),
+        superseded=tuple(file for file in entry.files if file in superseded),
         token_key=token_key,
     )
 
@@ -154,11 +149,6 @@ def archive_uri(bucket: str, dataset: str, file: SourceFile) -> str:
 
 def open_uri(lake_bucket: str, dataset: str) -> str:
     return f"gs://{lake_bucket}/journal/{dataset}/open.json"
-
-
-def superseded_uri(lake_bucket: str, dataset: str, file: SourceFile) -> str:
-    """What says which claim a file was gone for; there is none for a file that was archived."""
-    return f"gs://{lake_bucket}/journal/{archive_name(dataset, file)}.superseded"
 
 
 def folder_uri(lake_bucket: str, dataset: str, batch: str) -> str:

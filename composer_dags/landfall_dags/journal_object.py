@@ -1,4 +1,8 @@
-"""The journal as the lake keeps it: one object a dataset, and every change of it one conditional write."""
+"""The journal as the lake keeps it: one object a dataset, and every change of it one conditional write.
+
+It is never deleted, so that what was read of it is current exactly as long as its generation is: who slept
+since cannot take an empty journal for the empty journal that it read.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -34,8 +38,6 @@ def write(store: Store, page: Page, journal: Journal) -> bool:
         return True
     if page.generation == 0:
         return store.create(page.uri, journal_text(journal))
-    if not journal.batches and not journal.streak:
-        return store.delete(page.uri, page.generation)
     return store.replace(page.uri, journal_text(journal), page.generation)
 
 

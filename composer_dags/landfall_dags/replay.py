@@ -80,7 +80,7 @@ def _expect_archived(store: Store, bucket: str, dataset: str, files: Iterable[So
     expected = {archive_uri(bucket, dataset, file): file for file in files}
     with ThreadPoolExecutor(_LOOKERS) as lookers:
         found = dict(zip(expected, lookers.map(store.find, expected), strict=True))
-    wrong = [uri for uri, file in expected.items() if not _is_there(found[uri], file)]
+    wrong = [uri for uri, file in expected.items() if found[uri] != Content(file.size, file.crc32c)]
     if wrong:
         first = expected[wrong[0]]
         raise TerminalError(
@@ -88,7 +88,3 @@ def _expect_archived(store: Store, bucket: str, dataset: str, files: Iterable[So
             f"{first.crc32c}, found {found[wrong[0]] or 'none'}; {len(wrong)} of {len(expected)} files are "
             "wrong. Restore it from the bucket's soft-deleted objects, then clear claim_batch."
         )
-
-
-def _is_there(found: Content | None, file: SourceFile) -> bool:
-    return found is not None and found.holds(file)

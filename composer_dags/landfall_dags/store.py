@@ -13,10 +13,11 @@ from landfall_dags.identity import SourceFile, split_uri, timestamp
 CONNECTION = "google_cloud_default"
 # What a listing needs of each object; a full listing of a thousand objects is some ten times as long.
 _LISTED = "items(name,generation,size,crc32c,md5Hash,timeCreated),nextPageToken"
-# The metadata of an archived copy that says which claim made it.
-_MARK = "landfall-claim"
-# A copy with metadata of its own takes none over: what the source has besides is named.
-_KEPT = ("cache_control", "content_disposition", "content_encoding", "content_language", "content_type")
+# The client sends a description of the copy, and then Cloud Storage takes nothing over by itself.
+_KEPT = (
+    *("cache_control", "content_disposition", "content_encoding", "content_language", "content_type"),
+    "metadata",
+)
 # 408, 429, 500, 502, 503, 504 and connections that break: every call is a read or has a precondition, so a
 # repetition of one that had its effect is refused, and the caller looks at what is there.
 _PATIENCE: dict[str, Any] = {
@@ -35,17 +36,13 @@ class Stored:
 
 @dataclass(frozen=True)
 class Content:
-    """What an object holds: its size in bytes, its checksum in base64, and the claim that marked it."""
+    """What an object holds: its size in bytes, its checksum in base64."""
 
     size: int
     crc32c: str
-    claim: str | None = None
 
     def __str__(self) -> str:
         return f"{self.size} bytes and crc32c {self.crc32c}"
-
-    def holds(self, file: SourceFile) -> bool:
-        return (self.size, self.crc32c) == (file.size, file.crc32c)
 
 
 class Store(Protocol):
@@ -68,13 +65,11 @@ class Store(Protocol):
         False also when it was written although the answer was lost: read it again.
         """
 
-    def copy(
-        self, source_uri: str, generation: int | None, destination_uri: str, claim: str | None = None
-    ) -> Content | None:
+    def copy(self, source_uri: str, generation: int | None, destination_uri: str) -> Content | None:
         """Copy one generation (None: the live one) to a name that must be free, and say what was written.
 
-        The copy is marked with the claim, where one is given, and is otherwise what the source is. None, and
-        nothing copied, when the name is taken or the generation is gone.
+        The copy is described as the source is. None, and nothing copied, when the name is taken or the
+        generation is gone.
         """
 
     def find(self, uri: str) -> Content | None:
@@ -134,15 +129,12 @@ class CloudStore:
             return False
         return True
 
-    def copy(
-        self, source_uri: str, generation: int | None, destination_uri: str, claim: str | None = None
-    ) -> Content | None:
+    def copy(self, source_uri: str, generation: int | None, destination_uri: str) -> Content | None:
         source, destination = self._blob(source_uri, generation), self._blob(destination_uri)
         token = None
         try:
-            if claim is not None:
-                source.reload(**_PATIENCE)
-                _mark(destination, source, claim)
+            source.reload(**_PATIENCE)
+            _keep(source, destination)
             while True:
                 token, _, _ = destination.rewrite(source, token=token, if_generation_match=0, **_PATIENCE)
                 if token is None:
@@ -177,15 +169,14 @@ class CloudStore:
         return self._client.bucket(bucket).blob(name, generation=generation)
 
 
-def _mark(copy: Any, source: Any, claim: str) -> None:
+def _keep(source: Any, copy: Any) -> None:
     for attribute in _KEPT:
         if (value := getattr(source, attribute)) is not None:
             setattr(copy, attribute, value)
-    copy.metadata = {**(source.metadata or {}), _MARK: claim}
 
 
 def _content(blob: Any) -> Content:
-    return Content(int(blob.size), blob.crc32c, (blob.metadata or {}).get(_MARK))
+    return Content(int(blob.size), blob.crc32c)
 
 
 def connect() -> CloudStore:

@@ -21,7 +21,6 @@ def crc32c(data: bytes) -> str:
 class _Object:
     data: bytes
     generation: int
-    claim: str | None = None
 
     @property
     def crc32c(self) -> str:
@@ -79,9 +78,7 @@ class MemoryStore:
             self.put(uri, text.encode())
             return True
 
-    def copy(
-        self, source_uri: str, generation: int | None, destination_uri: str, claim: str | None = None
-    ) -> Content | None:
+    def copy(self, source_uri: str, generation: int | None, destination_uri: str) -> Content | None:
         with self._lock:
             source = self.objects.get(source_uri)
             if (
@@ -91,13 +88,12 @@ class MemoryStore:
             ):
                 return None
             self.put(destination_uri, source.data)
-            self.objects[destination_uri].claim = claim or source.claim
             return self.find(destination_uri)
 
     def find(self, uri: str) -> Content | None:
         with self._lock:
             stored = self.objects.get(uri)
-            return None if stored is None else Content(len(stored.data), stored.crc32c, stored.claim)
+            return None if stored is None else Content(len(stored.data), stored.crc32c)
 
     def is_live(self, uri: str, generation: int) -> bool:
         with self._lock:

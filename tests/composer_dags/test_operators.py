@@ -1,6 +1,7 @@
 """A batch's load and call: against the local BigQuery, and against one that answers what it is told to."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pyarrow as pa
@@ -162,6 +163,7 @@ class Job:
 
     def __init__(self, job_id: str, reason: str | None) -> None:
         self.job_id = job_id
+        self.ended = datetime.now(UTC)
         self.error_result = {"reason": reason, "message": "why"} if reason else None
 
     def result(self, **_: Any) -> None:
@@ -249,23 +251,35 @@ def call(replaces: str, monkeypatch: pytest.MonkeyPatch, journal: Journal | None
 def test_only_a_batch_that_replaces_rows_calls_the_procedure_of_replays(
     monkeypatch: pytest.MonkeyPatch, answers: Any
 ) -> None:
-    fake = answers(BigQuery(None, None))
-    call("False", monkeypatch)
-    call("True", monkeypatch)
-    _, trusted, parameters, replay = fake.queries
+    queries = []
+    for replaces in ("False", "True"):
+        fake = answers(BigQuery(None))
+        call(replaces, monkeypatch)
+        queries += fake.queries
+    _, trusted, parameters, replay = queries
     assert trusted.startswith("CALL ops.sp_trusted_d(")
     assert replay.startswith("CALL ops.sp_replay_d(")
     assert parameters[-1].values == ["gs://landing/d/a.csv#7"]
 
 
-def test_every_try_makes_a_call_of_its_own_even_where_the_answer_is_lost(
+def test_only_a_call_that_failed_is_made_again_even_where_the_answer_is_lost(
     monkeypatch: pytest.MonkeyPatch, answers: Any
 ) -> None:
+    """Two MERGEs at once that only insert would both insert: BigQuery lets them pass each other."""
     fake = answers(BigQuery("invalidQuery", None, loses_answers=True))
-    with pytest.raises(BatchFault, match=r"expected job call_d_.* to end well, found invalidQuery: why"):
+    with pytest.raises(BatchFault, match=r"expected job call_d_1 to end well, found invalidQuery: why"):
         call("False", monkeypatch)
-    assert call("False", monkeypatch) == list(fake.jobs)[1]
-    assert len(set(fake.jobs)) == 2
+    assert [call("False", monkeypatch) for _ in range(2)] == ["call_d_2"] * 2
+    assert list(fake.jobs) == ["call_d_1", "call_d_2"]
+
+
+def test_a_call_whose_result_may_be_forgotten_is_made_again(
+    monkeypatch: pytest.MonkeyPatch, answers: Any
+) -> None:
+    fake = answers(BigQuery(None, None))
+    assert call("False", monkeypatch) == "call_d_1"
+    fake.jobs["call_d_1"].ended -= timedelta(hours=20)
+    assert call("False", monkeypatch) == "call_d_2"
 
 
 @pytest.mark.parametrize("journal", [Journal("d"), Journal("d", (Open(ENTRY, fate=DIVIDED),))])

@@ -2,7 +2,7 @@
 
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -15,9 +15,9 @@ import pytest
 from landfall_dags import agenda, claim, journal_object
 from landfall_dags.agenda import Fault, Wait
 from landfall_dags.errors import TerminalError
-from landfall_dags.identity import SourceFile, batch_id, timestamp
-from landfall_dags.journal import DIVIDED, Entry, Journal, Manifest, open_entry
-from landfall_dags.ledger import Known, unattended
+from landfall_dags.identity import SourceFile, timestamp
+from landfall_dags.journal import Entry, Journal, Manifest, open_entry
+from landfall_dags.ledger import unattended
 from landfall_dags.metrics import FileResult, Metrics, Rows
 from landfall_dags.pipeline import Isolation, Pipeline
 from landfall_dags.record import record_end
@@ -148,82 +148,6 @@ def test_what_an_open_batch_has_is_not_claimed_again(world: World, pipeline: Pip
     entry = claim.propose(world.store, PLACES, pipeline, journal, "run-2", AT)
     assert entry is not None
     assert entry.files == (listed[1],)
-
-
-def test_files_of_another_claim_are_left_alone_in_the_archive(world: World, pipeline: Pipeline) -> None:
-    """Even where nothing but the mark of the copy tells whose it is."""
-    drop(world, *NAMES[:2])
-    listed = {file.uri: file for file in world.store.list("landing", "price_quote/")}
-    first = turns.claimed(world.store, pipeline, most=1)
-    claim.close(world.store, "lake", "price_quote", first.entry.batch_id)
-
-    def stale(_: Journal) -> Entry:
-        both = claim.choose("price_quote", listed.values())
-        return replace(first.entry, batch_id=batch_id(both), claim=batch_id(both), files=both)
-
-    second = turns.claimed(world.store, pipeline, "zombie", proposal=stale)
-    assert [file.source.uri for file in second.files] == [NAMES[1]]
-    assert second.superseded == ()
-    assert second.entry.files == (listed[NAMES[1]],)
-    assert len(world.uris("archive")) == 2
-    again = turns.claimed(world.store, pipeline, "run-2")
-    assert again == second
-
-
-def test_a_file_that_is_gone_is_superseded_in_one_batch_only(world: World, pipeline: Pipeline) -> None:
-    drop(world, *NAMES[:2])
-    ledger = MemoryLedger()
-    listed = {file.uri: file for file in world.store.list("landing", "price_quote/")}
-
-    def of_the_list(count: int) -> Callable[[Journal], Entry]:
-        files = [listed[uri] for uri in NAMES[:count]]
-        return lambda _: open_entry("price_quote", files, f"run-{count}", "1.0.0", timestamp(AT))
-
-    world.remove(NAMES[0])
-    empty = turns.take_turn(world.store, pipeline, "run-1", ledger, proposal=once(of_the_list(1)))
-    assert empty == Wait(None)
-    second = turns.claimed(world.store, pipeline, "zombie", ledger, proposal=of_the_list(2))
-    assert ([file.source.uri for file in second.files], second.superseded) == ([NAMES[1]], ())
-    assert fates(ledger) == [(NAMES[0], "superseded")]
-
-
-def once(proposal: Callable[[Journal], Entry]) -> Callable[[Journal], Entry | None]:
-    left = [proposal]
-    return lambda journal: left.pop()(journal) if left else None
-
-
-def test_who_finds_a_batch_closed_does_not_take_away_its_parts(world: World, pipeline: Pipeline) -> None:
-    """It read the journal before the batch was divided, and the ledger after."""
-    drop(world, *NAMES[:2])
-    ledger = MemoryLedger()
-    batch = turns.claimed(world.store, pipeline, ledger=ledger).entry.batch_id
-
-    class Late(MemoryLedger):
-        """A ledger that is asked once the other run has begun to divide the batch."""
-
-        def find_batch(self, entry: Entry) -> Known | None:
-            journal_object.change(
-                world.store, "lake", "price_quote", lambda journal: agenda.decided(journal, batch, DIVIDED)
-            )
-            ledger.merge_batch(
-                {"claimed_at": entry.claimed_at, "dataset": entry.dataset, "batch_id": batch}
-                | {"state": "divided", "detail": None}
-            )
-            return ledger.find_batch(entry)
-
-    part = turns.claimed(world.store, pipeline, "run-2", Late())
-    assert [file.source.uri for file in part.files] == [NAMES[0]]
-    files = [file.uri for one in turns.journal_of(world.store).batches for file in one.entry.files]
-    assert files == list(NAMES[:2])
-
-
-def test_the_archive_keeps_what_the_sender_said_of_a_file(world: World, pipeline: Pipeline) -> None:
-    drop(world, NAMES[0])
-    (file,) = turns.claimed(world.store, pipeline).files
-    found = world.store.find(file.archive_uri)
-    assert found is not None
-    assert found.claim == batch_id([file.source])
-    assert found.holds(file.source)
 
 
 @dataclass

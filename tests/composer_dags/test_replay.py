@@ -82,9 +82,10 @@ def test_a_batch_is_claimed_again_from_the_ledger_as_it_first_came(
     assert again.superseded == ()
     assert again.entry.batch_id == replay_id(again.entry.files, "run-2") != first.entry.batch_id
     folder = folder_uri("lake", "price_quote", again.entry.batch_id)
-    made = {OPEN, f"{folder}/manifest.json", f"{folder}/pipeline.json"}
+    made = {f"{folder}/manifest.json", f"{folder}/pipeline.json"}
     assert set(everything(world)) - set(before) == made
-    assert {uri: world.content(uri) for uri in before} == before, "nothing moves"
+    kept = before.keys() - {OPEN}
+    assert {uri: world.content(uri) for uri in kept} == {uri: before[uri] for uri in kept}, "nothing moves"
 
 
 def test_the_manifest_of_a_replay_says_what_was_asked_and_when(
@@ -445,6 +446,7 @@ def call(manifest: Manifest, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 
     monkeypatch.setattr(CallTrustedOperator, "_connect", lambda _: None)
     monkeypatch.setattr(CallTrustedOperator, "_call", give)
+    monkeypatch.setattr(CallTrustedOperator, "_find", lambda *_: None)
     batch = manifest.entry.batch_id
     operator = CallTrustedOperator(
         task_id="call_trusted",
