@@ -15,13 +15,13 @@ SUPPORTED := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 13))
 PYTHON ?= $(shell for check in 'import ensurepip; $(SUPPORTED)' '$(SUPPORTED)'; do for p in python3.12 python3.11 python3; do \
 	command -v $$p >/dev/null 2>&1 && $$p -c "$$check" 2>/dev/null && echo $$p && exit; done; done)
 
-.PHONY: help install java demo test bench-spark check render lock clean
+.PHONY: help install java demo test bench-spark bench-function bench-burst fuzz-function chaos check render lock clean
 ifneq ($(shell cat $(READY) 2>/dev/null),$(CURDIR))
 .PHONY: $(READY)
 endif
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install: $(READY) java ## Make .venv with the locked environment and the landfall command, and see that Java is there
 
@@ -50,6 +50,18 @@ test: install ## All tests: units, SQL, emulators, and the whole chain end to en
 bench-spark: install ## The Spark job beside naive Spark, DuckDB and Polars: SIZE=1 (GB) SEED=1, PROFILE=1 for where its time goes
 	@$(BIN)/python -m tests.bench --size $(or $(SIZE),1) --seed $(or $(SEED),1) $(if $(PROFILE),--profile)
 
+bench-function: install ## Events a second of the function on one core, and how long one takes: RATE=300 SECONDS=20 THREADS=16
+	@$(BIN)/python -m tests.bench.function --rate $(or $(RATE),300) --seconds $(or $(SECONDS),20) --threads $(or $(THREADS),16)
+
+bench-burst: install ## Many files within a minute through a local cloud of its own: FILES=10000 DATASETS=5
+	@$(BIN)/python -m tests.bench.burst --files $(or $(FILES),10000) --datasets $(or $(DATASETS),5)
+
+fuzz-function: install ## Odd requests through the real function: N=1000000 SEED=1
+	@$(BIN)/python -m tests.functions.fuzz --count $(or $(N),1000000) --seed $(or $(SEED),1)
+
+chaos: install ## Seeded scenarios of drops and faults against an oracle, resumable: N=100 SEED=1 ENGINE=mixed
+	@$(BIN)/python -m tests.chaos --count $(or $(N),100) --seed $(or $(SEED),1) --engine $(or $(ENGINE),mixed)
+
 check: $(READY) ## ruff, mypy (strict) and the rendered files
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
@@ -67,7 +79,7 @@ lock: $(BIN)/uv ## Resolve requirements.in into requirements.txt, with hashes, f
 		requirements.in --output-file requirements.txt
 
 clean: ## Stop this checkout's clouds and delete everything that make and landfall made in it
-	@for home in "$$LANDFALL_HOME" build/demo/cloud; do test ! -e "$$home/state.json" || LANDFALL_HOME="$$home" $(BIN)/landfall down; done
+	@for home in "$$LANDFALL_HOME" build/demo/cloud build/bench/burst/cloud; do test ! -e "$$home/state.json" || LANDFALL_HOME="$$home" $(BIN)/landfall down; done
 	@test ! -e .landfall || env -u LANDFALL_HOME $(BIN)/landfall reset --yes
 	@rm -rf $(VENV) build .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

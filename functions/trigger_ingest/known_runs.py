@@ -1,7 +1,11 @@
 """The runs that Airflow has confirmed to this instance: a burst asks once per window, not once per file."""
 
 from collections import OrderedDict
+from collections.abc import Callable
+from concurrent.futures import Future
 from threading import Lock
+
+from errors import TransientError
 
 
 class KnownRuns:
@@ -14,15 +18,42 @@ class KnownRuns:
     def __init__(self, capacity: int = 1024) -> None:
         self._capacity = capacity
         self._ids: OrderedDict[str, None] = OrderedDict()
+        self._asked: dict[str, Future[None]] = {}
         self._lock = Lock()
 
-    def __contains__(self, run_id: str) -> bool:
-        with self._lock:
-            return run_id in self._ids
+    def ensure(self, run_id: str, create: Callable[[], bool]) -> bool:
+        """Make sure that a run exists: True when this call's `create` created it, False when it was there.
 
-    def add(self, run_id: str) -> None:
-        """Remember a run that Airflow confirmed."""
+        Threads that want the same run at the same time make one request: the others wait for its answer. A
+        `TransientError` of it becomes their own, for asking a server in trouble once each would only hold up
+        every thread. Any other error is about the request of the one event; those who waited ask themselves.
+        """
+        while True:
+            with self._lock:
+                if run_id in self._ids:
+                    return False
+                asked = self._asked.get(run_id)
+                if asked is None:
+                    mine = self._asked[run_id] = Future()
+            if asked is None:
+                return self._ask(run_id, mine, create)
+            failure = asked.exception()
+            if isinstance(failure, TransientError):
+                # An exception of its own: two threads that raise the same one mix up its traceback.
+                raise TransientError(str(failure))
+
+    def _ask(self, run_id: str, asked: Future[None], create: Callable[[], bool]) -> bool:
+        try:
+            created = create()
+        except BaseException as error:
+            with self._lock:
+                del self._asked[run_id]
+            asked.set_exception(error)
+            raise
         with self._lock:
+            del self._asked[run_id]
             self._ids[run_id] = None
             while len(self._ids) > self._capacity:
                 self._ids.popitem(last=False)
+        asked.set_result(None)
+        return created

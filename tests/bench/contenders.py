@@ -138,7 +138,7 @@ def _submit_ours(source: Source, folder: Path, properties: Mapping[str, str]) ->
         main,
         *("--manifest", manifest.as_uri()),
         *("--pipeline", (ROOT / "bigquery/datasets/price_quote/pipeline.json").as_uri()),
-        *("--output", batch.as_uri()),
+        *("--output", f"{batch.as_uri()}/attempts/1"),
         packages=archive,
     )
 
@@ -170,7 +170,7 @@ def _manifest(source: Source, batch_id: str) -> dict[str, object]:
 
 
 def _check_ours(source: Source, folder: Path) -> None:
-    batch = next(folder.glob("price_quote/*"))
+    batch = next(folder.glob("price_quote/*/attempts/*"))
     metrics = json.loads((batch / "metrics.json").read_text())
     counted = {name: metrics[name] for name in ("rows_read", "rows_accepted", "rows_rejected")}
     expect(counted, {"rows_read": source.rows, "rows_accepted": source.rows, "rows_rejected": 0})

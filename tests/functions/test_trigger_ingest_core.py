@@ -3,7 +3,6 @@
 import contextlib
 import json
 import re
-import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -193,30 +192,6 @@ def test_an_entry_is_one_line_of_json_whatever_the_message(trigger: Any) -> None
         "logging.googleapis.com/trace": "projects/p/traces/1",
     }
     assert "logging.googleapis.com/trace" not in json.loads(trigger.logs.render_entry("INFO", "m", {}, None))
-
-
-def test_known_runs_forget_the_longest_known(trigger: Any) -> None:
-    known = trigger.known_runs.KnownRuns(capacity=2)
-    for run_id in ("a", "b", "a", "c"):
-        known.add(run_id)
-    assert [run_id in known for run_id in ("a", "b", "c")] == [False, True, True]
-
-
-def test_known_runs_stay_bounded_under_threads(trigger: Any) -> None:
-    known = trigger.known_runs.KnownRuns(capacity=10)
-    barrier = threading.Barrier(8)
-
-    def add_many(worker: int) -> None:
-        barrier.wait()
-        for number in range(500):
-            known.add(f"{worker} {number}")
-
-    threads = [threading.Thread(target=add_many, args=(worker,)) for worker in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert sum(f"{worker} {number}" in known for worker in range(8) for number in range(500)) == 10
 
 
 def test_the_function_is_deployed_with_the_versions_it_is_tested_with() -> None:
