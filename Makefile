@@ -15,7 +15,7 @@ SUPPORTED := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 13))
 PYTHON ?= $(shell for check in 'import ensurepip; $(SUPPORTED)' '$(SUPPORTED)'; do for p in python3.12 python3.11 python3; do \
 	command -v $$p >/dev/null 2>&1 && $$p -c "$$check" 2>/dev/null && echo $$p && exit; done; done)
 
-.PHONY: help install java demo test bench-spark bench-function bench-burst fuzz-function chaos check render lock clean
+.PHONY: help install java demo test model bench-spark bench-function bench-burst fuzz-function chaos check render lock clean
 ifneq ($(shell cat $(READY) 2>/dev/null),$(CURDIR))
 .PHONY: $(READY)
 endif
@@ -46,6 +46,9 @@ demo: install ## Three sample files, and one of them again, all the way to trust
 
 test: install ## All tests: units, SQL, emulators, and the whole chain end to end
 	@$(BIN)/python -m pytest $(TEST_ARGS)
+
+model: install ## The protocol under every order of every step: all cases, some minutes
+	@LANDFALL_MODEL=all $(BIN)/python -m pytest tests/model -rP -q
 
 bench-spark: install ## The Spark job beside naive Spark, DuckDB and Polars: SIZE=1 (GB) SEED=1, PROFILE=1 for where its time goes
 	@$(BIN)/python -m tests.bench --size $(or $(SIZE),1) --seed $(or $(SEED),1) $(if $(PROFILE),--profile)

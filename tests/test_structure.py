@@ -92,7 +92,7 @@ def test_make_alone_lists_every_target() -> None:
         ["make", "--no-print-directory"], cwd=ROOT, capture_output=True, text=True, check=True
     ).stdout
     named = {line.split()[1] for line in listed.splitlines()}
-    benches = {"bench-spark", "bench-function", "bench-burst", "fuzz-function", "chaos"}
+    benches = {"bench-spark", "bench-function", "bench-burst", "fuzz-function", "chaos", "model"}
     assert named == {"help", "install", "demo", "test", "check", "render", "lock", "clean"} | benches
 
 
