@@ -31,7 +31,7 @@ class Api:
         self._dag_ids = frozenset(dag_ids)
 
     def ask_for_run(self, dag_id: str, body: Any) -> tuple[int, dict[str, Any]]:
-        """The status and the body of the answer: 200, 409 for a run id that is taken, 404, 422."""
+        """The status and the body of the answer: 200, 409 for an id that is taken, 404, 422 or 503."""
         if dag_id not in self._dag_ids:
             return 404, {"detail": f"expected a DAG, found none named {dag_id}"}
         try:
@@ -46,6 +46,8 @@ class Api:
             self._add(path, dag_id, run_id, conf, run_after or datetime.now(UTC))
             for path in sorted(self._folder.glob(STATES))
         ]
+        if not added:
+            return 503, {"detail": "expected the state of an executor, found none: none has started yet"}
         if not all(added):
             return 409, {"detail": f"run {run_id} of {dag_id} is there already"}
         return 200, {"dag_id": dag_id, "dag_run_id": run_id, "state": "queued"}

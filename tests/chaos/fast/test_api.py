@@ -46,5 +46,9 @@ def test_what_airflow_refuses_is_refused(
     assert states[0].runs() == []
 
 
+def test_a_run_that_no_executor_would_have_is_to_be_asked_for_again(tmp_path: Path) -> None:
+    assert Api(tmp_path, ["ingest_d"]).ask_for_run("ingest_d", ASKED)[0] == 503
+
+
 def test_the_token_is_one_that_the_metadata_server_takes() -> None:
     assert read_expiry(make_token()) > 0
