@@ -48,7 +48,7 @@ test: install ## All tests: units, SQL, emulators, and the whole chain end to en
 	@$(BIN)/python -m pytest $(TEST_ARGS)
 
 model: install ## The protocol under every order of every step: all cases, some minutes
-	@LANDFALL_MODEL=all $(BIN)/python -m pytest tests/model -rP -q
+	@LANDFALL_MODEL=all $(BIN)/python -m pytest tests/model -q -s
 
 bench-spark: install ## The Spark job beside naive Spark, DuckDB and Polars: SIZE=1 (GB) SEED=1, PROFILE=1 for where its time goes
 	@$(BIN)/python -m tests.bench --size $(or $(SIZE),1) --seed $(or $(SEED),1) $(if $(PROFILE),--profile)

@@ -5,9 +5,10 @@ alone, and must end with every file accounted for and trusted equal to what the 
 from there too, with processes that were only taken for dead.
 """
 
+import logging
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import count
 from typing import Any
 
@@ -44,8 +45,11 @@ class _InTurn:
 
 
 @pytest.fixture(autouse=True)
-def _one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+def _one_thread_and_no_log(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(moving, "ThreadPoolExecutor", _InTurn)
+    logging.disable()
+    yield
+    logging.disable(logging.NOTSET)
 
 
 def rows_of(data: bytes) -> list[tuple[str, str]]:
@@ -190,7 +194,7 @@ CHECKED = {**CASES, **(LONG_CASES if os.environ.get("LANDFALL_MODEL") == "all" e
 def test_whoever_dies_wherever_every_file_counts_once(case: str) -> None:
     started = time.monotonic()
     found = explore(*CHECKED[case])
-    print(f"{case}: {found.states} states, {time.monotonic() - started:.0f} s")
+    print(f"\n{case}: {found.states} states, {time.monotonic() - started:.0f} s")
     assert found.states > 100
 
 
