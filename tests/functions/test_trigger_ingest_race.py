@@ -1,5 +1,6 @@
 """Two instances of the function that are sent one stream of events, before one Airflow."""
 
+import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -9,6 +10,8 @@ from tests.functions.instances import Function, labels, running, serving
 
 WINDOW_SECONDS = 2
 DATASETS, EVENTS = 3, 900
+# However fast the machine is, the events are spread over parts of three windows at least.
+SECONDS = 2.2 * WINDOW_SECONDS
 
 
 def test_two_instances_ask_for_one_run_of_each_window(tmp_path: Path) -> None:
@@ -18,10 +21,12 @@ def test_two_instances_ask_for_one_run_of_each_window(tmp_path: Path) -> None:
         running(tmp_path / "other", airflow, WINDOW_SECONDS, 0) as other,
     ):
         deferred: list[object] = []
+        started = time.monotonic()
 
         def send(number: int) -> tuple[Function, str, datetime, str]:
             # Every object is told of to both, as when the first answer was lost.
             instance, dataset = (one, other)[number % 2], f"raced_{number // 2 % DATASETS}"
+            time.sleep(max(0.0, started + SECONDS * number / EVENTS - time.monotonic()))
             before = datetime.now(UTC)
             for _ in range(10):
                 status, entry = instance.send(f"{dataset}/{number // 2}.csv")
