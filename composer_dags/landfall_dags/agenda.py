@@ -95,6 +95,14 @@ def due_at(journal: Journal, now: datetime, pending: bool = False) -> datetime |
     return free if is_free else max(free, min(waits))
 
 
+def may_merge(batch: Open | None) -> bool:
+    """Whether the procedure may be called for a batch: not once it is closed (None), divided or given up.
+
+    What its files gave may have been replaced since, or be its parts' to give.
+    """
+    return batch is not None and batch.fate not in (DIVIDED, GIVEN_UP)
+
+
 def opened(journal: Journal, entry: Entry) -> Journal:
     """The journal with a batch that is claimed now."""
     if journal.find(entry.batch_id) is not None:

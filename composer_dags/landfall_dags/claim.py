@@ -244,11 +244,6 @@ def read_manifest(store: Store, lake_bucket: str, entry: Entry) -> Manifest | No
     return None if stored is None else parse_manifest(stored.text, uri)
 
 
-def find_open(store: Store, lake_bucket: str, dataset: str, batch_id: str) -> Open | None:
-    """The batch as the dataset's journal has it; None when it is not open."""
-    return journal_object.read(store, lake_bucket, dataset).journal.find(batch_id)
-
-
 def close(store: Store, lake_bucket: str, dataset: str, batch_id: str) -> None:
     """Take a batch out of the journal; closing it twice is fine."""
     journal_object.change(store, lake_bucket, dataset, lambda journal: agenda.closed(journal, batch_id))

@@ -12,9 +12,10 @@ from google.cloud import bigquery
 from google.cloud.bigquery.retry import DEFAULT_RETRY
 
 from landfall_dags import journal_object, store
+from landfall_dags.agenda import may_merge
 from landfall_dags.errors import BatchFault
 from landfall_dags.identity import split_uri
-from landfall_dags.journal import DIVIDED, GIVEN_UP, Manifest, parse_manifest
+from landfall_dags.journal import Manifest, parse_manifest
 from landfall_dags.load import JobState, first_unspent, is_batch_fault, replay_configuration, with_schema
 
 # The provider's calls have no time limit of their own and are repeated for ten minutes, which it does not let
@@ -215,7 +216,7 @@ class CallTrustedOperator(BatchJobOperator):
         bucket, _ = split_uri(self.manifest_uri)
         journal = journal_object.read(objects, bucket, manifest.entry.dataset).journal
         batch = journal.find(manifest.entry.batch_id)
-        if batch is None or batch.fate in (DIVIDED, GIVEN_UP):
+        if not may_merge(batch):
             raise AirflowFailException(
                 f"{self.manifest_uri}: expected the batch to be open in the journal, found it "
                 f"{batch.fate if batch else 'closed'}. ops.batches says how it ended; to bring its files "

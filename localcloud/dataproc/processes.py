@@ -9,6 +9,7 @@ from pathlib import Path
 import psutil
 
 GRACE_SECONDS = 2.0
+_MOST_LOOKS = 5
 
 
 class Session:
@@ -51,13 +52,21 @@ class Session:
 
 
 def end_session(session: int, grace: float = GRACE_SECONDS) -> None:
-    """Send SIGTERM to every process of a session, and SIGKILL to those left after `grace` seconds."""
+    """Send SIGTERM to every process of a session, and SIGKILL to those left after `grace` seconds.
+
+    It looks again until none is left: one that was starting another when it was ended leaves that behind.
+    """
     members = _members(session)
     for process in members:
         _signal(process, kill=False)
-    _, alive = psutil.wait_procs(members, timeout=grace)
-    for process in alive:
-        _signal(process, kill=True)
+    psutil.wait_procs(members, timeout=grace)
+    for _ in range(_MOST_LOOKS):
+        left = [process for process in _members(session) if not _is_dead(process)]
+        if not left:
+            return
+        for process in left:
+            _signal(process, kill=True)
+        psutil.wait_procs(left, timeout=grace)
 
 
 def end_working_in(folder: Path) -> None:
@@ -70,6 +79,13 @@ def end_working_in(folder: Path) -> None:
 
 def _members(session: int) -> list[psutil.Process]:
     return [process for process in psutil.process_iter() if _session_of(process.pid) == session]
+
+
+def _is_dead(process: psutil.Process) -> bool:
+    try:
+        return process.status() == psutil.STATUS_ZOMBIE
+    except psutil.Error:
+        return True
 
 
 def _is_of_daemon(process: psutil.Process) -> bool:

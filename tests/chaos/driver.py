@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from tests.chaos import datasets
+
 # What can be killed (SIGKILL) or stalled. A driver says in `kills` which of these it can do.
 FUNCTION = "function"  # the process that receives events
 API = "api"  # what takes requests for runs: Airflow's api-server
@@ -19,6 +21,8 @@ ALL = "all"  # every process of the cloud at once
 ANY_KILL = frozenset({FUNCTION, API, SCHEDULER, TASK, ZOMBIE, STORAGE, BIGQUERY, DATAPROC, ALL})
 
 NO_FAULTS: Mapping[str, Any] = {"seed": 0, "rules": []}
+
+_PENDING = (".csv", ".csv.gz")
 
 
 @dataclass(frozen=True)
@@ -112,3 +116,18 @@ class Driver(Protocol):
 
     def stop(self) -> None:
         """End every process of the cloud; its state may be deleted."""
+
+
+def left_open(driver: Driver) -> list[str]:
+    """What a cloud in which no run is left has not brought to its end; empty when it is at rest."""
+    pending = [
+        f"gs://{driver.landing_bucket}/{name} is pending"
+        for name in driver.landing()
+        if name.partition("/")[0] in datasets.DATASETS and name.endswith(_PENDING)
+    ]
+    journals = [
+        f"the journal of {name} is open"
+        for name in datasets.DATASETS
+        if (driver.journal(name) or {}).get("batches")
+    ]
+    return [*pending, *journals, *(f"cluster {name} is there" for name in driver.clusters())]

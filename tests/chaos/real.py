@@ -30,7 +30,7 @@ from localcloud.launcher.place import ROOT, Place
 from localcloud.launcher.state import read_state
 from localcloud.launcher.web import WebError
 from tests.chaos import datasets, driver
-from tests.chaos.driver import NO_FAULTS, NotSettledError, Settled, Stored
+from tests.chaos.driver import NO_FAULTS, NotSettledError, Settled, Stored, left_open
 from tests.chaos.faults import remaining
 
 _LANDFALL = Path(sys.executable).with_name("landfall")
@@ -230,23 +230,10 @@ class RealDriver:
     def _open_ends(self) -> list[str]:
         """What keeps the cloud from being at rest; empty when nothing does."""
         try:
-            return [*self._runs(), *self._left_open()]
+            return [*self._runs(), *left_open(self)]
         except Exception as error:
             # Airflow's one writer at a time makes it slow to answer now and then: the look is repeated.
             return [f"no look at the cloud: {error}"]
-
-    def _left_open(self) -> list[str]:
-        pending = [
-            f"gs://{self.landing_bucket}/{name} is pending"
-            for name in self.landing()
-            if name.partition("/")[0] in datasets.DATASETS and name.endswith((".csv", ".csv.gz"))
-        ]
-        journals = [
-            f"the journal of {name} is open"
-            for name in datasets.DATASETS
-            if (self.journal(name) or {}).get("batches")
-        ]
-        return [*pending, *journals, *(f"cluster {name} is there" for name in self.clusters())]
 
 
 def _is_of_a_run(open_end: str) -> bool:

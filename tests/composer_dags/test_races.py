@@ -101,7 +101,7 @@ def test_a_claimer_that_goes_on_after_any_of_its_calls_changes_nothing(pipeline:
         zombie = Interrupted(world.store, NEVER, after=False, meanwhile=others)
         got: Manifest | Wait = turns.take_turn(zombie, pipeline, "zombie", ledger)
         while isinstance(got, Manifest):
-            if claim.find_open(world.store, "lake", "price_quote", got.entry.batch_id):
+            if turns.journal_of(world.store).find(got.entry.batch_id):
                 end(world.store, ledger, got)
             elif ledger.batches:
                 end(world.store, ledger, got)  # as a task would that is repeated: it finds what is recorded

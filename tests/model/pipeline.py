@@ -71,7 +71,7 @@ def work(view: Any, manifest: Manifest, run_id: str) -> None:
     elected = view.read(election.elected_uri(folder))
     found = metrics.check_metrics(elected.text, manifest, contract, election.elected_uri(folder))
     _load(view, load_job_stem("raw", DATASET, batch_id), folder)
-    if claim.find_open(view, LAKE, DATASET, batch_id) is None:
+    if not agenda.may_merge(journal_object.read(view, LAKE, DATASET).journal.find(batch_id)):
         return
     merged = view.call_trusted(batch_id, found.rows_to_load)
     record.record_end(view, view, REJECTED, LAKE, manifest, found, merged, _run(run_id))

@@ -23,7 +23,6 @@ from localcloud.command.query import to_json
 from localcloud.faults.reader import log_of, write_rules
 from localcloud.launcher.clients import bigquery_client
 from localcloud.launcher.cloud import BUCKETS, PROJECT, REGION
-from tests.chaos import datasets
 from tests.chaos.driver import (
     ALL,
     ANY_KILL,
@@ -35,13 +34,13 @@ from tests.chaos.driver import (
     NotSettledError,
     Settled,
     Stored,
+    left_open,
 )
 from tests.chaos.fast import cloud
 from tests.chaos.fast.buckets import Buckets
 from tests.chaos.fast.state import QUEUED, RUNNING, State, Task
 from tests.chaos.fast.zombie import Zombie
 
-_PENDING = (".csv", ".csv.gz")
 _POLL_SECONDS, _PATIENCE, _ORPHAN_SECONDS = 0.1, 120.0, 15.0
 # How long a stopped task is stopped, and how long it goes on before its supervisor ends it.
 _FROZEN_SECONDS, _UNHEARD_SECONDS = (0.5, 3.0), (0.5, 5.0)
@@ -255,23 +254,10 @@ class FastDriver:
         if runs or tries:
             return [*runs, *tries]
         try:
-            return [*self._events(), *self._left_open()]
+            return [*self._events(), *left_open(self)]
         except Exception as error:
             # Faults may last, and a part may just be starting: the look is repeated.
             return [f"no look at the cloud: {error}"]
-
-    def _left_open(self) -> list[str]:
-        pending = [
-            f"gs://{self.landing_bucket}/{name} is pending"
-            for name in self.landing()
-            if name.partition("/")[0] in datasets.DATASETS and name.endswith(_PENDING)
-        ]
-        journals = [
-            f"the journal of {name} is open"
-            for name in datasets.DATASETS
-            if (journal := self.journal(name)) and journal["batches"]
-        ]
-        return [*pending, *journals, *(f"cluster {name} is there" for name in self.clusters())]
 
     def _events(self) -> list[str]:
         with sqlite3.connect(
