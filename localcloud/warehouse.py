@@ -11,14 +11,14 @@ from google.auth.credentials import AnonymousCredentials
 from google.cloud import bigquery
 from google.cloud.bigquery.retry import DEFAULT_RETRY
 
-DATASETS = ("raw", "trusted", "ops")
-
 #: A view over the tables of the datasets, each of which is named so with the dataset's name behind it.
 REJECTED_ROWS = "ops.rejected_rows"
 
 #: Seconds for one request, retries included: a local server answers at once or is broken.
 PATIENCE = 60.0
 _RETRY = DEFAULT_RETRY.with_timeout(PATIENCE)
+
+_DAY_MS = 24 * 60 * 60 * 1000
 
 
 class WarehouseError(Exception):
@@ -34,6 +34,7 @@ class TableDefinition:
     fields: tuple[dict[str, Any], ...]
     partitioning: dict[str, Any] | None
     clustering: tuple[str, ...]
+    labels: dict[str, str]
 
     @property
     def schema(self) -> list[bigquery.SchemaField]:
@@ -43,8 +44,10 @@ class TableDefinition:
 
 @dataclass(frozen=True)
 class Warehouse:
-    """Everything the rendered files define: tables, and views and procedures as (path, SQL) pairs."""
+    """Everything the files define: descriptions of datasets by name, tables, and views and procedures as
+    (path, SQL) pairs."""
 
+    datasets: dict[str, str]
     tables: tuple[TableDefinition, ...]
     views: tuple[tuple[Path, str], ...]
     procedures: tuple[tuple[Path, str], ...]
@@ -64,35 +67,41 @@ def read(datasets: Path, ops: Path) -> Warehouse:
     """Read the definitions in two folders.
 
     ``datasets/<dataset>/`` gives the raw and trusted table, that of rejected rows, a view and the procedures,
-    ``datasets`` itself the view over all, ``ops`` the ledger tables and the schema of rejected rows.
-    Raises ``WarehouseError`` with the path of what is absent or no JSON.
+    ``datasets`` itself the view over all, ``ops`` the ledger tables and the schema of rejected rows. Beside
+    ``ops`` lie ``layers.json``, BigQuery's datasets, and ``marts/``, views over trusted. Raises
+    ``WarehouseError`` with the path of what is absent or no JSON.
     """
     folders = sorted(path.parent for path in datasets.glob("*/pipeline.json"))
     if not folders:
         raise WarehouseError(f"expected {datasets}/*/pipeline.json, found none; run `make render`")
-    tables = []
+    tables: list[TableDefinition] = []
+    procedures: list[Path] = []
     for folder in folders:
-        pipeline = _read_json(folder / "pipeline.json")
-        tables += [_define(pipeline[layer], folder / f"{layer}.schema.json") for layer in ("raw", "trusted")]
-        tables.append(_define(pipeline["rejected"], ops / "rejected_rows.schema.json"))
+        facts = _read_json(folder / "warehouse.json")
+        schemas = {layer: folder / f"{layer}.schema.json" for layer in ("raw", "trusted")}
+        schemas["rejected"] = ops / "rejected_rows.schema.json"
+        tables += [_define(facts["tables"][name], path, facts["labels"]) for name, path in schemas.items()]
+        procedures += [folder / procedure["file"] for procedure in facts["procedures"]]
     for name, ledger in _read_json(ops / "tables.json").items():
-        tables.append(_define(ledger, ops / f"{name}.schema.json"))
+        tables.append(_define(ledger, ops / f"{name}.schema.json", {}))
     views = [datasets / "rejected_rows.sql", *(folder / "live.sql" for folder in folders)]
-    procedures = [folder / name for folder in folders for name in ("procedure.sql", "replay.sql")]
-    return Warehouse(tuple(tables), _read_sql(views), _read_sql(procedures))
+    views += sorted((ops.parent / "marts").glob("*.sql"))
+    layers = _read_json(ops.parent / "layers.json")
+    return Warehouse(layers, tuple(tables), _read_sql(views), _read_sql(procedures))
 
 
 def provision(client: bigquery.Client, datasets: Path, ops: Path, location: str) -> Warehouse:
     """Make the warehouse what the rendered files say; running it again keeps every row.
 
-    Tables that exist get their new columns, descriptions and filter requirement, and keep optional columns
-    that came in with files (mode ``evolve``). Raises ``WarehouseError`` when a table was stored with columns
-    that cannot become the rendered ones.
+    Tables that exist get their new columns, descriptions, labels, expirations and filter requirement, and
+    keep optional columns that came in with files (mode ``evolve``). Raises ``WarehouseError`` when a table
+    was stored with columns that cannot become the rendered ones.
     """
     warehouse = read(datasets, ops)
-    for name in DATASETS:
+    for name, description in warehouse.datasets.items():
         dataset = bigquery.Dataset(f"{client.project}.{name}")
         dataset.location = location
+        dataset.description = description
         client.create_dataset(dataset, exists_ok=True, retry=_RETRY, timeout=PATIENCE)
     for definition in warehouse.tables:
         _provision_table(client, definition)
@@ -113,6 +122,8 @@ def _provision_table(client: bigquery.Client, definition: TableDefinition) -> No
     stored = client.create_table(wanted, exists_ok=True, retry=_RETRY, timeout=PATIENCE)
     wanted.schema = merge_columns(stored.schema, definition.schema)
     properties = [name for name in _CHANGEABLE if getattr(stored, name) != getattr(wanted, name)]
+    if _days(stored) != _days(wanted):
+        properties += ["time_partitioning", "require_partition_filter"]
     if not properties:
         return
     try:
@@ -162,16 +173,25 @@ def merge_columns(
 
 
 #: What of a stored table can follow its definition; partitioning and clustering columns cannot.
-_CHANGEABLE = ("schema", "description", "require_partition_filter")
+_CHANGEABLE = ("schema", "description", "labels", "require_partition_filter")
+
+
+def _days(table: bigquery.Table) -> int | None:
+    """How long a partition is kept, in milliseconds; None for ever."""
+    return table.time_partitioning.expiration_ms if table.time_partitioning else None
 
 
 def _table(project: str, definition: TableDefinition) -> bigquery.Table:
     table = bigquery.Table(f"{project}.{definition.name}", schema=definition.schema)
     table.description = definition.description
+    table.labels = definition.labels
     table.require_partition_filter = None
     if definition.partitioning:
+        days = definition.partitioning.get("expiration_days")
         table.time_partitioning = bigquery.TimePartitioning(
-            type_=definition.partitioning["type"], field=definition.partitioning["field"]
+            type_=definition.partitioning["type"],
+            field=definition.partitioning["field"],
+            expiration_ms=days and days * _DAY_MS,
         )
         table.require_partition_filter = definition.partitioning.get("require_filter") or None
     if definition.clustering:
@@ -179,13 +199,14 @@ def _table(project: str, definition: TableDefinition) -> bigquery.Table:
     return table
 
 
-def _define(table: dict[str, Any], schema: Path) -> TableDefinition:
+def _define(table: dict[str, Any], schema: Path, labels: dict[str, str]) -> TableDefinition:
     return TableDefinition(
         name=table["table"],
         description=table["description"],
         fields=tuple(_read_json(schema)),
         partitioning=table.get("partitioning"),
         clustering=tuple(table.get("clustering") or ()),
+        labels=labels,
     )
 
 

@@ -1,6 +1,6 @@
 """What the procedures that bring a batch from raw into trusted have in common: guards, and the result."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from textwrap import indent
 
 from bigquery.renderer.lineage import NEWEST_FIRST
@@ -16,10 +16,16 @@ IDENTITY = "CONCAT(_source_uri, '#', CAST(_source_generation AS STRING))"
 FILE_IDENTITY = "CONCAT(_file.source_uri, '#', CAST(_file.source_generation AS STRING))"
 
 
-def procedure(head: str, statements: Iterable[str]) -> str:
-    """The text of a procedure: its head with the parameters, and the statements as its body."""
+# What both procedures are told, with its type; REPLAY_PARAMETERS are those of a replay.
+PARAMETERS = {"_this_batch": "STRING", "_arrived_on": "DATE", "_expected_rows": "INT64"}
+REPLAY_PARAMETERS = PARAMETERS | {"_identities": "ARRAY<STRING>"}
+
+
+def procedure(comment: str, name: str, parameters: Mapping[str, str], statements: Iterable[str]) -> str:
+    """The text that makes a procedure of the statements."""
+    told = listed([f"{parameter} {kind}" for parameter, kind in parameters.items()], "  ")
     body = indent("\n\n".join(statements), "  ")
-    return f"{head}BEGIN\n{body}\nEND;\n"
+    return f"{comment}CREATE OR REPLACE PROCEDURE {name}(\n{told}\n)\nBEGIN\n{body}\nEND;\n"
 
 
 def declarations(dataset: Dataset, **more: str) -> str:

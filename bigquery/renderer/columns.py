@@ -121,6 +121,7 @@ def _column(
         notation=written,
         constraints=constrained,
         protection=protected,
+        classification=entry.classification or "",
     )
 
 

@@ -10,6 +10,7 @@ from open_data_contract_standard.model import (
 )
 
 from bigquery.renderer import (
+    access,
     columns,
     custom_properties,
     document,
@@ -70,6 +71,7 @@ def _dataset(
     partitioning = layout.read_partitioning(properties, by_name, path, problems)
     clustering = layout.read_clustering(custom.get("clustering"), properties, by_name, problems)
     measured = quality.read(table, by_name, problems)
+    roles = access.read(odcs.roles, sound, problems)
     if conduct is None:
         return None
     return Dataset(
@@ -86,6 +88,7 @@ def _dataset(
         partitioning=partitioning,
         clustering=clustering,
         quality=measured,
+        roles=roles,
         operation=conduct,
     )
 

@@ -16,6 +16,7 @@ RECOGNISED: Mapping[str, Mapping[str, str]] = {
         "retries": "how often a failed step is tried again",
         "isolation": "what becomes of a batch that makes run after run fail",
         "maxRejectedShare": "the share of rejected rows above which a batch is refused",
+        "retention": "how long each copy of the data is kept",
     },
     "the landing server": {
         "nullTokens": "texts that mean null",
@@ -40,6 +41,10 @@ RECOGNISED: Mapping[str, Mapping[str, str]] = {
         "header": "the column's name in the files",
         "protection": "what becomes of a personal value",
         "partitionGranularity": "width of trusted's partitions",
+    },
+    "the role": {
+        "rowFilter": "which rows it reads",
+        "classifications": "which fenced columns it reads",
     },
 }
 

@@ -13,6 +13,7 @@ MODES = ("merge",)
 DUPLICATE_KEYS = ("keep_last", "reject")
 
 _MOST_CLUSTERING = 4
+_MOST_KEY_COLUMNS = 16
 _GRANULARITIES = {
     "DATE": ("DAY", "MONTH", "YEAR"),
     "DATETIME": ("HOUR", "DAY", "MONTH", "YEAR"),
@@ -48,6 +49,9 @@ def read_key(
     if not keyed:
         expected = "at least one column with primaryKey: true, for mode merge"
         problems.add(path, expected, None, "mark the columns that identify a row with primaryKey: true")
+    if len(keyed) > _MOST_KEY_COLUMNS:
+        expected = f"at most {_MOST_KEY_COLUMNS} columns, as BigQuery allows in a primary key"
+        problems.add(path, expected, f"{len(keyed)} columns", "leave out what the others determine")
     positions = [entry.primaryKeyPosition for _, entry in keyed]
     for index, entry in keyed:
         _check_key_column(entry, columns.get(entry.name or ""), f"{path}[{index}]", problems)

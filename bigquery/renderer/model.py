@@ -5,6 +5,9 @@ from dataclasses import dataclass
 # The ways in which values of a personal column are protected before anything is written.
 DROP, MASK, HASH, TOKENISE = "drop", "mask", "hash", "tokenise"
 
+# Classifications whose columns only the pipeline and the roles that name them may read.
+FENCED = ("restricted",)
+
 
 @dataclass(frozen=True)
 class Notation:
@@ -49,7 +52,8 @@ class Column:
 
     `header` is its name in the files. `type` is a BigQuery type without parameters. `precision` and `scale`
     are set for NUMERIC and BIGNUMERIC only; `parameterised` says whether BigQuery is to hold them (a plain
-    NUMERIC is (38, 9) by nature). `protection` is set where the column is personal.
+    NUMERIC is (38, 9) by nature). `protection` is set where the column is personal, `classification` says who
+    may read it.
     """
 
     name: str
@@ -63,6 +67,7 @@ class Column:
     notation: Notation = Notation()
     constraints: Constraints = Constraints()
     protection: Protection | None = None
+    classification: str = "internal"
 
     @property
     def kept(self) -> bool:
@@ -146,6 +151,31 @@ class Isolation:
 
 
 @dataclass(frozen=True)
+class Retention:
+    """Days that each copy of the data is kept, counted from its arrival there; None for ever.
+
+    `archive_days` are those of the originals, `rejected_days` of files set aside and of rejected rows,
+    `raw_days` of raw's partitions, `lake_days` of the Parquet between the two.
+    """
+
+    archive_days: int | None
+    rejected_days: int | None
+    raw_days: int | None
+    lake_days: int
+
+
+@dataclass(frozen=True)
+class Role:
+    """People who read trusted: the rows for which `row_filter` is true, all where it is empty, and of the
+    fenced columns those of `classifications`."""
+
+    name: str
+    description: str
+    row_filter: str
+    classifications: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Operation:
     """How the batches of a dataset are run.
 
@@ -156,6 +186,7 @@ class Operation:
     compute: Compute
     retries: Retries
     isolation: Isolation
+    retention: Retention
 
 
 @dataclass(frozen=True)
@@ -179,6 +210,7 @@ class Dataset:
     partitioning: Partitioning | None
     clustering: tuple[str, ...]
     quality: tuple[QualityRule, ...]
+    roles: tuple[Role, ...]
     operation: Operation
 
     @property
@@ -214,6 +246,11 @@ class Dataset:
     def required(self) -> tuple[str, ...]:
         """Names of the tables' columns that hold a value in every row."""
         return tuple(column.name for column in self.kept if column.required)
+
+    @property
+    def restricted(self) -> tuple[str, ...]:
+        """Names of the tables' columns that only roles which say so may read."""
+        return tuple(column.name for column in self.kept if column.classification in FENCED)
 
     def column(self, name: str) -> Column:
         """The column of that name; KeyError where there is none."""

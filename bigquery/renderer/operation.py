@@ -1,10 +1,10 @@
-"""Reads how the batches of a dataset are run: cluster, retries, isolation, limit of rejected rows."""
+"""Reads how the batches of a dataset are run and kept: cluster, retries, isolation, limits."""
 
 import re
 from collections.abc import Mapping
 from typing import Any
 
-from bigquery.renderer import custom_properties
+from bigquery.renderer import custom_properties, retention
 from bigquery.renderer.custom_properties import Found
 from bigquery.renderer.model import Compute, Isolation, Operation, Retries
 from bigquery.renderer.problem import Problems
@@ -16,9 +16,10 @@ def read(custom: Mapping[str, Found], problems: Problems) -> Operation | None:
     retries = _retries(custom.get("retries"), problems)
     isolation = _isolation(custom.get("isolation"), problems)
     share = _share(custom.get("maxRejectedShare"), problems)
-    if compute is None or retries is None or isolation is None:
+    kept = retention.read(custom.get("retention"), isolation, problems)
+    if compute is None or retries is None or isolation is None or kept is None:
         return None
-    return Operation(share, compute, retries, isolation)
+    return Operation(share, compute, retries, isolation, kept)
 
 
 def _share(found: Found | None, problems: Problems) -> float:

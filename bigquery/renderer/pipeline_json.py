@@ -28,24 +28,9 @@ def _document(dataset: Dataset) -> dict[str, Any]:
         "columns": [_column(column) for column in dataset.columns],
         "key": list(dataset.key),
         "duplicate_keys": dataset.duplicate_keys,
-        "raw": {
-            "table": dataset.raw_table,
-            "description": f"Rows as they arrived, every batch: {dataset.description}",
-            "partitioning": {"field": "_ingested_at", "type": "DAY", "require_filter": True},
-            "clustering": ["_batch_id"],
-        },
-        "trusted": {
-            "table": dataset.trusted_table,
-            "description": f"The newest row of each key: {dataset.description}",
-            "partitioning": _partitioning(dataset),
-            "clustering": list(dataset.clustering),
-        },
-        "rejected": {
-            "table": dataset.rejected_table,
-            "description": f"Rows that break the contract, with the reasons: {dataset.description}",
-            "partitioning": {"field": "ingested_at", "type": "DAY", "require_filter": False},
-            "clustering": ["batch_id"],
-        },
+        "raw": {"table": dataset.raw_table},
+        "trusted": {"table": dataset.trusted_table},
+        "rejected": {"table": dataset.rejected_table},
         "procedure": dataset.procedure,
         "replay_procedure": dataset.replay_procedure,
         "max_rejected_share": operation.max_rejected_share,
@@ -53,6 +38,7 @@ def _document(dataset: Dataset) -> dict[str, Any]:
         "compute": asdict(operation.compute),
         "retries": asdict(operation.retries),
         "isolation": asdict(operation.isolation),
+        "retention": asdict(operation.retention),
     }
 
 
@@ -107,10 +93,3 @@ def _quality(rule: QualityRule) -> dict[str, Any]:
         "unit": rule.unit,
         "severity": rule.severity,
     }
-
-
-def _partitioning(dataset: Dataset) -> dict[str, Any] | None:
-    partitioning = dataset.partitioning
-    if partitioning is None:
-        return None
-    return {"field": partitioning.field, "type": partitioning.granularity, "require_filter": False}

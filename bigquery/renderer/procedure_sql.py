@@ -3,7 +3,7 @@
 from textwrap import indent
 
 from bigquery.renderer import batch_sql
-from bigquery.renderer.batch_sql import BATCH, FILE_IDENTITY, IDENTITY, listed, within_bounds
+from bigquery.renderer.batch_sql import BATCH, FILE_IDENTITY, IDENTITY, PARAMETERS, listed, within_bounds
 from bigquery.renderer.lineage import LINEAGE, NEWEST_FIRST
 from bigquery.renderer.model import Dataset
 from bigquery.renderer.reserved_words import quoted
@@ -19,10 +19,10 @@ def render(dataset: Dataset) -> str:
         _merge(dataset),
         batch_sql.merged(dataset),
     ]
-    return batch_sql.procedure(_head(dataset), statements)
+    return batch_sql.procedure(_comment(dataset), dataset.procedure, PARAMETERS, statements)
 
 
-def _head(dataset: Dataset) -> str:
+def _comment(dataset: Dataset) -> str:
     return f"""\
 -- Rendered from contract.yaml by `python -m bigquery.renderer`: change the contract, not this file.
 --
@@ -30,11 +30,6 @@ def _head(dataset: Dataset) -> str:
 -- The newest source of a key wins, whatever the order of arrival; calling it again changes nothing, however
 -- late: rows of a file that another batch has read with success since (a replay) are left out.
 -- The result is rows_merged: how many rows of the batch are now the current ones of their keys.
-CREATE OR REPLACE PROCEDURE {dataset.procedure}(
-  _this_batch STRING,
-  _arrived_on DATE,
-  _expected_rows INT64
-)
 """
 
 

@@ -1,6 +1,14 @@
 """All that is rendered from a contract."""
 
-from bigquery.renderer import contract, live_sql, pipeline_json, procedure_sql, replay_sql, table_schema
+from bigquery.renderer import (
+    contract,
+    live_sql,
+    pipeline_json,
+    procedure_sql,
+    replay_sql,
+    table_schema,
+    warehouse_json,
+)
 
 
 def render(text: str, folder: str) -> dict[str, str]:
@@ -16,4 +24,5 @@ def render(text: str, folder: str) -> dict[str, str]:
         "procedure.sql": procedure_sql.render(dataset),
         "replay.sql": replay_sql.render(dataset),
         "pipeline.json": pipeline_json.render(dataset),
+        "warehouse.json": warehouse_json.render(dataset),
     }

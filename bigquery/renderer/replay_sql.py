@@ -3,7 +3,14 @@
 from textwrap import indent
 
 from bigquery.renderer import batch_sql
-from bigquery.renderer.batch_sql import BATCH, FILE_IDENTITY, IDENTITY, listed, within_bounds
+from bigquery.renderer.batch_sql import (
+    BATCH,
+    FILE_IDENTITY,
+    IDENTITY,
+    REPLAY_PARAMETERS,
+    listed,
+    within_bounds,
+)
 from bigquery.renderer.lineage import LINEAGE, NEWEST_FIRST
 from bigquery.renderer.model import Dataset
 from bigquery.renderer.reserved_words import quoted
@@ -25,10 +32,10 @@ def render(dataset: Dataset) -> str:
         _merge(dataset),
         batch_sql.merged(dataset),
     ]
-    return batch_sql.procedure(_head(dataset), statements)
+    return batch_sql.procedure(_comment(dataset), dataset.replay_procedure, REPLAY_PARAMETERS, statements)
 
 
-def _head(dataset: Dataset) -> str:
+def _comment(dataset: Dataset) -> str:
     return f"""\
 -- Rendered from contract.yaml by `python -m bigquery.renderer`: change the contract, not this file.
 --
@@ -38,12 +45,6 @@ def _head(dataset: Dataset) -> str:
 -- batch, of any other file, and of one of these that a batch claimed later has read, those of the last batch
 -- of it that succeeded. A key without such a row goes. Calling it again changes nothing, however late.
 -- The result is rows_merged: how many rows of the batch are now the current ones of their keys.
-CREATE OR REPLACE PROCEDURE {dataset.replay_procedure}(
-  _this_batch STRING,
-  _arrived_on DATE,
-  _expected_rows INT64,
-  _identities ARRAY<STRING>
-)
 """
 
 

@@ -90,7 +90,9 @@ def with_schema(
         for name in new_columns
         if name.casefold() not in known
     ]
-    load = {**configuration["load"], "schema": {"fields": [*table_fields, *added]}}
+    # A load that names the policy tag of a column is taken for one that sets it, which its account may not.
+    fields = [{key: value for key, value in field.items() if key != "policyTags"} for field in table_fields]
+    load = {**configuration["load"], "schema": {"fields": [*fields, *added]}}
     if added:
         load["schemaUpdateOptions"] = ["ALLOW_FIELD_ADDITION"]
     return {**configuration, "load": load}

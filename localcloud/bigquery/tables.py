@@ -1,8 +1,8 @@
 """Correction "tables": a table is what its definition says, and says what it is.
 
 BigQuery: precision and scale of a column and ``requirePartitionFilter`` come back as they were sent;
-``numRows`` counts what DML wrote too; a patched schema adds its new columns to the stored rows; a table in an
-absent dataset is 404.
+``numRows`` counts what DML wrote too; a view says its query; a patched schema adds its new columns to the
+stored rows; a table in an absent dataset is 404.
 bqemulator: drops all of that; after a patch its own schema and its data disagree.
 """
 
@@ -43,6 +43,8 @@ def apply(context: AppContext) -> None:
             body["numRows"] = str(_count(table, context))
         if table.time_partitioning and table.time_partitioning.require_partition_filter:
             body["requirePartitionFilter"] = True
+        if table.view_query:
+            body["view"] = {"query": table.view_query, "useLegacySql": table.use_legacy_sql}
         return body
 
     def item_with_layout(table: TableMeta) -> dict[str, Any]:

@@ -55,13 +55,21 @@ def test_price_quote_is_keyed_partitioned_and_clustered_as_agreed() -> None:
         "scale": 18,
         "required": True,
     }
-    assert pipeline["trusted"]["partitioning"] == {
+    tables = json.loads((DATASETS / "price_quote" / "warehouse.json").read_text())["tables"]
+    assert tables["trusted"]["primary_key"] == pipeline["key"]
+    assert tables["trusted"]["partitioning"] == {
         "field": "quote_date",
         "type": "MONTH",
         "require_filter": False,
+        "expiration_days": None,
     }
-    assert pipeline["trusted"]["clustering"] == ["supplier", "tube_assembly_id"]
-    assert pipeline["raw"]["partitioning"] == {"field": "_ingested_at", "type": "DAY", "require_filter": True}
+    assert tables["trusted"]["clustering"] == ["supplier", "tube_assembly_id"]
+    assert tables["raw"]["partitioning"] == {
+        "field": "_ingested_at",
+        "type": "DAY",
+        "require_filter": True,
+        "expiration_days": None,
+    }
 
 
 def test_bank_statement_is_protected_as_agreed() -> None:
@@ -74,6 +82,15 @@ def test_bank_statement_is_protected_as_agreed() -> None:
     assert [entry["formats"] for entry in days] == [["%d/%m/%Y", "%Y-%m-%d"]] * 2
     amounts = [entry for entry in pipeline["columns"] if entry["type"] == "NUMERIC"]
     assert [(entry["decimal_separator"], entry["group_separator"]) for entry in amounts] == [(",", ".")] * 2
+
+
+def test_only_treasury_reads_what_the_bank_wrote() -> None:
+    warehouse = json.loads((DATASETS / "bank_statement" / "warehouse.json").read_text())
+    assert warehouse["restricted_columns"] == ["historico"]
+    readers = {role["role"] for role in warehouse["roles"] if "restricted" in role["classifications"]}
+    assert readers == {"treasury"}
+    filters = {role["role"]: role["row_filter"] for role in warehouse["roles"]}
+    assert filters == {"treasury": None, "payments": "canal IS NOT NULL"}
 
 
 @pytest.mark.parametrize(
@@ -91,7 +108,7 @@ def test_a_schema_is_taken_by_bigquerys_own_client_as_it_is_written(path: Path) 
 def test_every_ledger_table_is_laid_out_by_columns_that_it_has() -> None:
     tables = json.loads((OPS / "tables.json").read_text())
     for folder in FOLDERS:
-        rejected = json.loads((folder / "pipeline.json").read_text())["rejected"]
+        rejected = json.loads((folder / "warehouse.json").read_text())["tables"]["rejected"]
         assert rejected["table"] == f"ops.rejected_rows_{folder.name}"
         tables["rejected_rows"] = rejected | {"table": "ops.rejected_rows"}
     assert {f"{name}.schema.json" for name in tables} == {path.name for path in OPS.glob("*.schema.json")}

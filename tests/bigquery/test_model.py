@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from bigquery.renderer import column_type
+from bigquery.renderer import column_type, warehouse_json
 from bigquery.renderer.problem import Problems
 from bigquery.renderer.rendering import render
 from landfall_spark.pipeline import parse_pipeline
@@ -74,7 +74,7 @@ def test_the_pipeline_says_what_a_reader_of_files_needs(contract_text: Any) -> N
             "duplicate_keys",
         ),
         *("raw", "trusted", "rejected", "procedure", "replay_procedure"),
-        *("max_rejected_share", "quality", "compute", "retries", "isolation"),
+        *("max_rejected_share", "quality", "compute", "retries", "isolation", "retention"),
     ]
     assert pipeline["version"] == 2
     assert pipeline["replay_procedure"] == "ops.sp_replay_orders"
@@ -85,8 +85,116 @@ def test_the_pipeline_says_what_a_reader_of_files_needs(contract_text: Any) -> N
         {"name": "paid", "type": "BOOL", "required": False, "true_tokens": ["Yes"], "false_tokens": ["No"]},
     ]
     assert pipeline["key"] == ["day", "id"]
-    assert pipeline["trusted"]["partitioning"] == {"field": "day", "type": "YEAR", "require_filter": False}
+    assert pipeline["trusted"] == {"table": "trusted.orders"}
     assert files["pipeline.json"].endswith("}\n")
+
+
+def test_the_warehouse_says_how_the_tables_are_laid_out(contract_text: Any) -> None:
+    day = {"name": "day", "physicalType": "DATE", "required": True, "partitioned": True}
+    columns = [
+        KEY | {"primaryKeyPosition": 2},
+        day | {"primaryKey": True, "primaryKeyPosition": 1, "custom": {"partitionGranularity": "YEAR"}},
+    ]
+    warehouse = json.loads(
+        render(contract_text("orders", columns, clustering=["id"]), "orders")["warehouse.json"]
+    )
+    assert list(warehouse) == ["dataset", "labels", "restricted_columns", "roles", "tables", "procedures"]
+    assert warehouse["labels"] == {"owner": "product-engineering", "contract_version": "1-0-0"}
+    assert (warehouse["restricted_columns"], warehouse["roles"]) == ([], [])
+    assert {name: table["partitioning"] for name, table in warehouse["tables"].items()} == {
+        "raw": {"field": "_ingested_at", "type": "DAY", "require_filter": True, "expiration_days": None},
+        "trusted": {"field": "day", "type": "YEAR", "require_filter": False, "expiration_days": None},
+        "rejected": {"field": "ingested_at", "type": "DAY", "require_filter": False, "expiration_days": None},
+    }
+    assert warehouse["tables"]["trusted"]["clustering"] == ["id"]
+    assert warehouse["tables"]["trusted"]["primary_key"] == ["day", "id"]
+    assert [(procedure["name"], procedure["file"]) for procedure in warehouse["procedures"]] == [
+        ("ops.sp_trusted_orders", "procedure.sql"),
+        ("ops.sp_replay_orders", "replay.sql"),
+    ]
+    assert warehouse["procedures"][1]["arguments"][-1] == {
+        "name": "_identities",
+        "data_type": {"typeKind": "ARRAY", "arrayElementType": {"typeKind": "STRING"}},
+    }
+
+
+@pytest.mark.parametrize(
+    ("owner", "label"),
+    [
+        ("Treasury", "treasury"),
+        ("  Sales & Marketing (EMEA) ", "sales-marketing-emea"),
+        ("Finanças_1", "finanças_1"),
+        ("Financ\u0327as", "finanças"),
+        ("x" * 62 + " team", "x" * 62),
+        ("&", ""),
+    ],
+)
+def test_a_label_has_the_signs_that_labels_may_have(owner: str, label: str) -> None:
+    assert warehouse_json.label(owner) == label
+
+
+KEPT_FOR_EVER = {"archive_days": None, "rejected_days": None, "raw_days": None, "lake_days": 30}
+
+
+@pytest.mark.parametrize(
+    ("written", "rendered"),
+    [
+        (None, KEPT_FOR_EVER),
+        ({}, KEPT_FOR_EVER),
+        (
+            {"archiveDays": 365, "rejectedDays": 7, "rawDays": 31, "lakeDays": 8},
+            {"archive_days": 365, "rejected_days": 7, "raw_days": 31, "lake_days": 8},
+        ),
+    ],
+)
+def test_what_is_kept_is_kept_as_long_as_the_contract_says(
+    written: dict[str, int] | None, rendered: dict[str, int | None], contract_text: Any
+) -> None:
+    contract = yaml.safe_load(contract_text("orders", [KEY]))
+    if written is not None:
+        contract["customProperties"].append({"property": "retention", "value": written})
+    files = render(yaml.safe_dump(contract), "orders")
+    assert json.loads(files["pipeline.json"])["retention"] == rendered
+    tables = json.loads(files["warehouse.json"])["tables"]
+    assert tables["raw"]["partitioning"]["expiration_days"] == rendered["raw_days"]
+    assert tables["rejected"]["partitioning"]["expiration_days"] == rendered["rejected_days"]
+
+
+def test_the_lake_is_kept_as_long_as_a_batch_may_be_open(contract_text: Any) -> None:
+    contract = yaml.safe_load(contract_text("orders", [KEY]))
+    (isolation,) = (entry for entry in contract["customProperties"] if entry["property"] == "isolation")
+    isolation["value"] = {"runs": 10, "pauseSeconds": 5, "maxPauseSeconds": 3 * 86_400 + 1}
+    assert pipeline_of(yaml.safe_dump(contract))["retention"]["lake_days"] == 31 + 7
+
+
+def test_roles_and_restricted_columns_are_told_to_the_warehouse(contract_text: Any) -> None:
+    note = {"name": "note", "physicalType": "STRING", "classification": "restricted"}
+    hidden = note | {
+        "name": "id_card",
+        "classification": "personal",
+        "custom": {"protection": {"method": "drop"}},
+    }
+    contract = yaml.safe_load(contract_text("orders", [KEY, note, hidden]))
+    contract["roles"] = [
+        {"role": "clerks", "access": "read", "description": "Clerks."},
+        {"role": "auditors", "access": "read", "description": "Auditors.", "firstLevelApprovers": "The board"}
+        | {
+            "customProperties": [
+                {"property": "rowFilter", "value": "id >= 0\n  AND note IS NOT NULL"},
+                {"property": "classifications", "value": ["restricted"]},
+            ]
+        },
+    ]
+    warehouse = json.loads(render(yaml.safe_dump(contract), "orders")["warehouse.json"])
+    assert warehouse["restricted_columns"] == ["note"]
+    assert warehouse["roles"] == [
+        {"role": "clerks", "row_filter": None, "classifications": []},
+        {
+            "role": "auditors",
+            "row_filter": "id >= 0 AND note IS NOT NULL",
+            "classifications": ["restricted"],
+        },
+    ]
 
 
 @pytest.mark.parametrize(

@@ -31,6 +31,14 @@ def test_every_sql_file_resolves_against_the_rendered_schemas(path: Path, front_
     front_end.analyse(path.read_text(), PARAMETERS)
 
 
+@pytest.mark.parametrize(
+    "path", sorted(ROOT.glob("bigquery/datasets/*/warehouse.json")), ids=lambda path: path.parent.name
+)
+def test_every_row_filter_is_a_condition_over_trusted(path: Path, front_end: Any) -> None:
+    for role in json.loads(path.read_text())["roles"]:
+        front_end.analyse(f"SELECT 1 FROM trusted.{path.parent.name} WHERE {role['row_filter'] or 'TRUE'}")
+
+
 PROCEDURE = (ROOT / "bigquery/datasets/price_quote/procedure.sql").read_text()
 
 

@@ -48,6 +48,16 @@ def test_a_call_names_its_parameters() -> None:
     }
 
 
+def test_a_load_names_no_policy_tag() -> None:
+    load = load_configuration("p", "raw.price_quote", "gs://lake/x/accepted/*.parquet", {"a": "b"})
+    tagged = {
+        "name": "id",
+        "type": "STRING",
+        "policyTags": {"names": ["projects/p/taxonomies/1/policyTags/2"]},
+    }
+    assert with_schema(load, [tagged], [])["load"]["schema"]["fields"] == [{"name": "id", "type": "STRING"}]
+
+
 def test_a_load_adds_the_columns_that_the_table_does_not_have() -> None:
     load = load_configuration("p", "raw.price_quote", "gs://lake/x/accepted/*.parquet", {"a": "b"})
     fields = [{"name": "id", "type": "STRING", "mode": "REQUIRED"}, {"name": "Colour", "type": "STRING"}]

@@ -30,12 +30,23 @@ BEGIN
 END;
 """
 LIVE = "CREATE OR REPLACE VIEW raw.quote_live AS SELECT k, cost, _ingested_at FROM raw.quote;"
-DAILY = {"field": "_ingested_at", "type": "DAY", "require_filter": True}
-PIPELINE: dict[str, Any] = {
-    "raw": {"table": "raw.quote", "description": "Quotes.", "partitioning": DAILY, "clustering": ["k"]},
-    "trusted": {"table": "trusted.quote", "description": "Quotes.", "partitioning": None, "clustering": []},
-    "rejected": {"table": "ops.rejected_rows_quote", "description": "Rejected."},
+DAILY = {"field": "_ingested_at", "type": "DAY", "require_filter": True, "expiration_days": 90}
+WAREHOUSE: dict[str, Any] = {
+    "labels": {"owner": "buyers"},
+    "tables": {
+        "raw": {"table": "raw.quote", "description": "Quotes.", "partitioning": DAILY, "clustering": ["k"]},
+        "trusted": {
+            "table": "trusted.quote",
+            "description": "Quotes.",
+            "partitioning": None,
+            "clustering": [],
+        },
+        "rejected": {"table": "ops.rejected_rows_quote", "description": "Rejected."},
+    },
+    "procedures": [{"file": "procedure.sql"}, {"file": "replay.sql"}],
 }
+LAYERS = {"raw": "Raw.", "trusted": "Trusted.", "ops": "Ops.", "marts": "Marts."}
+MART = "CREATE OR REPLACE VIEW marts.keys OPTIONS (description = 'Keys.') AS SELECT k FROM trusted.quote;"
 REJECTED = [
     {"name": "dataset", "type": "STRING", "mode": "NULLABLE"},
     {"name": "batch_id", "type": "STRING", "mode": "NULLABLE"},
@@ -76,7 +87,9 @@ def client(server: Any) -> bigquery.Client:
 @pytest.fixture
 def rendered(tmp_path: Path) -> Path:
     files: dict[str, Any] = {
-        "datasets/quote/pipeline.json": PIPELINE,
+        "layers.json": LAYERS,
+        "datasets/quote/pipeline.json": {},
+        "datasets/quote/warehouse.json": WAREHOUSE,
         "datasets/quote/raw.schema.json": RAW,
         "datasets/quote/trusted.schema.json": RAW[:2],
         "ops/tables.json": LEDGER,
@@ -91,6 +104,8 @@ def rendered(tmp_path: Path) -> Path:
     (tmp_path / "datasets/quote/replay.sql").write_text(REPLAY)
     (tmp_path / "datasets/rejected_rows.sql").write_text(VIEW)
     (tmp_path / "datasets/quote/live.sql").write_text(LIVE)
+    (tmp_path / "marts").mkdir()
+    (tmp_path / "marts/keys.sql").write_text(MART)
     return tmp_path
 
 
@@ -109,10 +124,13 @@ def test_everything_is_made_and_made_again(client: Any, rendered: Path, run: Any
     assert (raw.description, raw.num_rows, raw.clustering_fields) == ("Quotes.", 1, ["k"])
     assert (raw.time_partitioning.type_, raw.time_partitioning.field) == ("DAY", "_ingested_at")
     assert raw.require_partition_filter is True
+    assert (raw.time_partitioning.expiration_ms, raw.labels) == (90 * 86_400_000, {"owner": "buyers"})
     assert raw.schema[0].description == "The key."
     assert client.get_table("trusted.quote").time_partitioning is None
     assert client.get_table("ops.batches").schema[2].fields[0].name == "task"
-    assert client.get_dataset("ops").location == "us-central1"
+    ops = client.get_dataset("ops")
+    assert (ops.location, ops.description) == ("us-central1", "Ops.")
+    assert client.get_table("marts.keys").view_query == "SELECT k FROM trusted.quote"
 
 
 def test_rejected_rows_of_an_older_cloud_go_to_the_tables_of_their_datasets(
@@ -144,6 +162,19 @@ def test_rejected_rows_of_an_older_cloud_go_to_the_tables_of_their_datasets(
     assert run("SELECT dataset, batch_id FROM ops.rejected_rows_gone") == [
         {"dataset": "gone", "batch_id": "c"}
     ]
+
+
+def test_an_expiration_that_changes_reaches_a_table_that_exists(client: Any, rendered: Path) -> None:
+    make(client, rendered)
+    facts = rendered / "datasets/quote/warehouse.json"
+    for days in (30, None):
+        changed = json.loads(facts.read_text())
+        changed["tables"]["raw"]["partitioning"]["expiration_days"] = days
+        facts.write_text(json.dumps(changed))
+        make(client, rendered)
+        stored = client.get_table("raw.quote")
+        assert stored.time_partitioning.expiration_ms == (days and days * 86_400_000)
+        assert stored.require_partition_filter is True
 
 
 NOTE = {"name": "note", "type": "STRING", "mode": "NULLABLE", "description": "A remark."}
