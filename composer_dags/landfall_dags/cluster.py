@@ -1,7 +1,14 @@
-"""The cluster that a batch needs. Pure."""
+"""The cluster that a batch needs. Pure.
 
+What every cluster has in common is in `cluster_template.json`, in the words of Dataproc's ClusterConfig.
+Terraform reads it too, for the autoscaling policies and to check what a cluster may cost.
+"""
+
+import json
 from collections.abc import Iterable
+from copy import deepcopy
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from landfall_dags.errors import TerminalError
@@ -10,15 +17,17 @@ from landfall_dags.machine import Machine, parse_machine
 from landfall_dags.pipeline import Compute
 from landfall_dags.settings import Settings
 
-IMAGE = "3.0-debian13"  # Python 3.12
-# What the Spark job imports beyond Spark, as requirements.txt pins it: the nodes read as the tests do.
+_TEMPLATE: dict[str, Any] = json.loads(
+    Path(__file__).with_name("cluster_template.json").read_text(encoding="utf-8")
+)
+# What the Spark job imports beyond Spark, as requirements.txt pins it: the nodes read as the tests do. (The
+# image's Python is 3.12.)
 # The nodes have no public address, and Private Google Access reaches no public index: the subnetwork needs
 # Cloud NAT, or the nodes' pip a mirror that it can reach (Artifact Registry is one).
-PIP_PACKAGES = ("google-auth==2.62.2", "numpy==2.5.5", "pyarrow==26.0.1", "requests==2.34.2")
-# A cluster outlives a dead orchestrator by no more than this. An idle one may be waiting for a slot among
-# Airflow's workers; no step of a run may take longer than the cluster can live.
-IDLE_DELETE_SECONDS = 1800
-AUTO_DELETE_SECONDS = 4 * 3600
+PIP_PACKAGES: tuple[str, ...] = tuple(_TEMPLATE["pip_packages"])
+# A cluster outlives a dead orchestrator by no more than its lifecycle_config says. An idle one may be waiting
+# for a slot among Airflow's workers; no step of a run may take longer than the cluster can live.
+AUTO_DELETE_SECONDS: int = _TEMPLATE["cluster"]["lifecycle_config"]["auto_delete_ttl"]["seconds"]
 # CSV under gzip shrinks to a fifth or less; workers are counted for what Spark reads after unpacking.
 GZIP_EXPANSION = 5
 # The Spark job splits big files so, and packs small ones into tasks of the like.
@@ -30,7 +39,6 @@ HEAP_MB = 1024
 # Python with Arrow, and the blocks of one task.
 LEAST_MB_PER_CORE = 256
 _APPLICATION_MASTER_MB = 1024
-_BY_MEMORY = "org.apache.hadoop.yarn.util.resource.DefaultResourceCalculator"
 
 
 @dataclass(frozen=True)
@@ -90,34 +98,39 @@ def cluster_config(shape: Shape, settings: Settings) -> dict[str, Any]:
 
     Raises TerminalError for a machine without the memory that the job needs.
     """
-    config: dict[str, Any] = {
-        "config_bucket": settings.staging_bucket,
-        "temp_bucket": settings.staging_bucket,
-        "gce_cluster_config": {
-            "subnetwork_uri": settings.dataproc_subnetwork,
-            "internal_ip_only": True,
-            "service_account": settings.dataproc_service_account,
-            "service_account_scopes": ["https://www.googleapis.com/auth/cloud-platform"],
-            "shielded_instance_config": {
-                "enable_secure_boot": True,
-                "enable_vtpm": True,
-                "enable_integrity_monitoring": True,
-            },
-        },
-        "master_config": _machines(1, shape.machine_type),
-        "software_config": {"image_version": IMAGE, "properties": _properties(shape)},
-        "lifecycle_config": {
-            "idle_delete_ttl": {"seconds": IDLE_DELETE_SECONDS},
-            "auto_delete_ttl": {"seconds": AUTO_DELETE_SECONDS},
-        },
+    config: dict[str, Any] = deepcopy(_TEMPLATE["cluster"])
+    config["config_bucket"] = config["temp_bucket"] = settings.staging_bucket
+    config["gce_cluster_config"] |= {
+        "subnetwork_uri": settings.dataproc_subnetwork,
+        "service_account": settings.dataproc_service_account,
     }
+    config["software_config"]["properties"] |= _properties(shape)
+    config["master_config"] = _machines(1, shape.machine_type)
     if shape.primaries:
         config["worker_config"] = _machines(shape.primaries, shape.machine_type)
     if shape.secondaries:
-        config["secondary_worker_config"] = _machines(shape.secondaries, shape.machine_type) | {
-            "preemptibility": "SPOT"
-        }
+        secondaries = _machines(shape.secondaries, shape.machine_type)
+        config["secondary_worker_config"] = secondaries | _TEMPLATE["secondary_machine"]
+    if (policy_id := autoscaling_policy(shape)) is not None:
+        place = f"projects/{settings.project}/regions/{settings.region}"
+        config["autoscaling_config"] = {"policy_uri": f"{place}/autoscalingPolicies/{policy_id}"}
     return config
+
+
+def autoscaling_policy(shape: Shape) -> str | None:
+    """The id of the policy for a cluster of this shape, or None where there is none.
+
+    A cluster that names one which does not exist is not made. There is one for each number of primaries in a
+    range, for only Spot workers may come and go where primaries keep the shuffle; it allows one Spot worker
+    fewer than primaries. A shape that has fewer by more than one was held down by its contract, of which a
+    policy knows nothing.
+    """
+    known = _TEMPLATE["autoscaling"]
+    if not known["least_primaries"] <= shape.primaries <= known["most_primaries"]:
+        return None
+    if not max(shape.primaries - 2, 1) <= shape.secondaries < shape.primaries:
+        return None
+    return str(known["policy_id"]).format(primaries=shape.primaries)
 
 
 def shape_of(config: dict[str, Any]) -> Shape:
@@ -132,24 +145,16 @@ def shape_of(config: dict[str, Any]) -> Shape:
 
 
 def _machines(count: int, machine_type: str) -> dict[str, Any]:
-    return {
-        "num_instances": count,
-        "machine_type_uri": machine_type,
-        "disk_config": {"boot_disk_type": "pd-balanced", "boot_disk_size_gb": 100},
-    }
+    return {"num_instances": count, "machine_type_uri": machine_type, **deepcopy(_TEMPLATE["machine"])}
 
 
 def _properties(shape: Shape) -> dict[str, str]:
-    properties = {
-        "dataproc:pip.packages": ",".join(PIP_PACKAGES),
-        # By memory alone: an executor with all cores of a single node shares it with the application master.
-        "capacity-scheduler:yarn.scheduler.capacity.resource-calculator": _BY_MEMORY,
-    }
+    properties = {"dataproc:pip.packages": ",".join(PIP_PACKAGES)}
     if not shape.primaries:
-        properties["dataproc:dataproc.allow.zero.workers"] = "true"
+        properties |= _TEMPLATE["properties_of_a_single_node"]
     if shape.secondaries:
         # Shuffle lies on the primaries, so that a Spot worker taken away costs its running tasks only.
-        properties["dataproc:efm.spark.shuffle"] = "primary-worker"
+        properties |= _TEMPLATE["properties_with_secondaries"]
     machine = parse_machine(shape.machine_type)
     if machine is not None and (memory_mb := machine.least_memory_mb) is not None:
         workers = max(shape.primaries + shape.secondaries, 1)
@@ -160,6 +165,8 @@ def _properties(shape: Shape) -> dict[str, str]:
 def _executors(machine: Machine, memory_mb: int, workers: int) -> dict[str, str]:
     """One executor a worker, with all of its cores; what its heap leaves is its Python workers'.
 
+    YARN counts memory alone, by the template: an executor with all cores of a single node shares it with the
+    application master.
     YARN hands out about 80 % of a node's memory. Three quarters, less the application master that one of the
     nodes holds besides, fit on each; asking for more would wait for ever. Raises TerminalError for a machine
     that leaves a Python worker too little.

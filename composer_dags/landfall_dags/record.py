@@ -1,11 +1,14 @@
 """The end of a batch: rejected files are set aside, the ledger is written, and then the journal is closed."""
 
 import json
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 from landfall_dags import agenda, claim, journal_object
+from landfall_dags.batch_report import batch_line
 from landfall_dags.errors import TerminalError
 from landfall_dags.identity import split_uri
 from landfall_dags.journal import RECORDED, Entry, Manifest, Open
@@ -20,8 +23,12 @@ from landfall_dags.ledger import (
     given_up_row,
 )
 from landfall_dags.metrics import REJECTED, FileResult, Metrics, Rows
+from landfall_dags.pipeline import Pipeline
 from landfall_dags.store import Store
 from landfall_dags.warehouse import Warehouse
+
+# Its name, with which the messages begin too, is the one to count and to alert on.
+_log = logging.getLogger("landfall.batch")
 
 
 def record_end(
@@ -33,6 +40,7 @@ def record_end(
     metrics: Metrics,
     rows_merged: int,
     run: Run,
+    contract: Pipeline,
 ) -> None:
     """Record a batch that went all the way, or was refused; a repetition finds what is done and goes on.
 
@@ -43,7 +51,7 @@ def record_end(
     if _is_ours(store, warehouse, lake_bucket, manifest.entry, row["state"]):
         rejected_uris = set_aside(store, rejected_bucket, manifest, metrics)
         warehouse.merge_files(file_rows(manifest, metrics, rejected_uris, run.recorded_at))
-        warehouse.merge_batch(row)
+        write_batch(warehouse, row, manifest.entry, contract)
     claim.close(store, lake_bucket, manifest.entry.dataset, manifest.entry.batch_id)
 
 
@@ -55,6 +63,7 @@ class LedgerEndings:
     rejected_bucket: str
     connect: Callable[[], Warehouse]
     run: Callable[[], Run]
+    contract: Pipeline
 
     def is_over(self, entry: Entry) -> bool:
         known = self._warehouse.find_batch(entry)
@@ -63,12 +72,12 @@ class LedgerEndings:
     def superseded(self, manifest: Manifest) -> None:
         run = self.run()
         self._warehouse.merge_files(file_rows(manifest, None, {}, run.recorded_at))
-        self._warehouse.merge_batch(closed_row(manifest, None, 0, run))
+        self._write(closed_row(manifest, None, 0, run), manifest.entry)
 
     def divided(self, batch: Open, parts: Sequence[Open]) -> None:
         if not self.is_over(batch.entry):
             row = divided_row(batch, parts, self._last_failure(batch), self.run())
-            self._warehouse.merge_batch(row)
+            self._write(row, batch.entry)
 
     def given_up(self, batch: Open, manifest: Manifest) -> None:
         """A single file is rejected, with its last failure; of a replay only its own row says so."""
@@ -76,12 +85,15 @@ class LedgerEndings:
             return
         failure, run = self._last_failure(batch), self.run()
         if batch.entry.replay is not None:
-            self._warehouse.merge_batch(given_up_row(batch, failure, run))
+            self._write(given_up_row(batch, failure, run), batch.entry)
             return
         metrics = _rejecting(manifest, given_up(batch, failure))
         rejected_uris = set_aside(self.store, self.rejected_bucket, manifest, metrics)
         self._warehouse.merge_files(file_rows(manifest, metrics, rejected_uris, run.recorded_at))
-        self._warehouse.merge_batch(closed_row(manifest, metrics, 0, run))
+        self._write(closed_row(manifest, metrics, 0, run), manifest.entry)
+
+    def _write(self, row: dict[str, Any], entry: Entry) -> None:
+        write_batch(self._warehouse, row, entry, self.contract)
 
     @cached_property
     def _warehouse(self) -> Warehouse:
@@ -90,6 +102,13 @@ class LedgerEndings:
     def _last_failure(self, batch: Open) -> str:
         known = self._warehouse.find_batch(batch.entry)
         return (known and known.detail) or f"see the log of run {batch.failed_run}"
+
+
+def write_batch(warehouse: Warehouse, row: dict[str, Any], entry: Entry, contract: Pipeline) -> None:
+    """Write a batch's row into the ledger, and say so in the log by what the contract promises."""
+    # Said first: whoever repeats this after an interruption may find the row, and would not say it.
+    _log.info(batch_line(row, entry.files, contract))
+    warehouse.merge_batch(row)
 
 
 def set_aside(store: Store, rejected_bucket: str, manifest: Manifest, metrics: Metrics) -> dict[str, str]:

@@ -7,14 +7,16 @@ from typing import Any
 from landfall_dags import agenda, asking, journal_object, store
 from landfall_dags.errors import TerminalError
 from landfall_dags.identity import is_pending, split_uri, timestamp
+from landfall_dags.journal import open_uri
 from landfall_dags.pipeline import Pipeline
 from landfall_dags.settings import Settings
-from landfall_dags.sweep_report import Found, is_stuck, stuck_lines, sweep_line
+from landfall_dags.sweep_report import Found, dataset_line, stuck_lines, sweep_line
 
 _log = logging.getLogger(__name__)
 # Their names, with which the messages begin too, are the ones to alert on: a line of the first, and none of
-# the second.
+# the last. What all datasets have to say would not fit into one line: Composer cuts at 4096 characters.
 _stuck_log = logging.getLogger("landfall.stuck")
+_dataset_log = logging.getLogger("landfall.dataset")
 _sweep_log = logging.getLogger("landfall.sweep")
 
 
@@ -22,7 +24,7 @@ def find_left_behind(settings: Settings, pipelines: list[Pipeline], context: Any
     """The runs to ask for: one for each dataset with something due, and no run that is about to take it."""
     objects, now = store.connect(), _now()
     _report_strays(objects, settings.landing_bucket, {pipeline.dataset for pipeline in pipelines})
-    wanted, counts = [], {}
+    wanted = []
     for pipeline in pipelines:
         found = _look(objects, settings, pipeline.dataset)
         for line in stuck_lines(found, pipeline.freshness_seconds, now):
@@ -30,21 +32,21 @@ def find_left_behind(settings: Settings, pipelines: list[Pipeline], context: Any
         is_wanted = _is_left(found, settings, now) and not _is_coming(pipeline, settings, context, now)
         if is_wanted:
             wanted.append(pipeline)
-        stuck = len(is_stuck(found, pipeline.freshness_seconds, now))
-        counts[pipeline.dataset] = found.counts | {"stuck": stuck, "asked": is_wanted}
-    _sweep_log.info(sweep_line(counts))
+        _dataset_log.info(dataset_line(found, pipeline.freshness_seconds, is_wanted, now))
+    _sweep_log.info(sweep_line(len(pipelines), len(wanted)))
     return [_request(pipeline, settings, now) for pipeline in wanted]
 
 
 def _look(objects: store.Store, settings: Settings, dataset: str) -> Found:
     listed = objects.list(settings.landing_bucket, f"{dataset}/")
     pending = tuple(file for file in listed if is_pending(dataset, split_uri(file.uri)[1]))
+    where = open_uri(settings.lake_bucket, dataset)
     try:
         journal = journal_object.read(objects, settings.lake_bucket, dataset).journal
     except TerminalError:
         # The run that is asked for fails with the reason, in sight; the other datasets are swept.
-        return Found(dataset, pending, None)
-    return Found(dataset, pending, journal)
+        return Found(dataset, pending, None, where)
+    return Found(dataset, pending, journal, where)
 
 
 def _is_left(found: Found, settings: Settings, now: datetime) -> bool:

@@ -1,5 +1,6 @@
 """The sweep's last look: clusters that no run will delete any more."""
 
+import json
 import logging
 from typing import Any
 
@@ -8,6 +9,7 @@ from landfall_dags.dataproc import Cluster
 from landfall_dags.errors import TerminalError
 from landfall_dags.settings import Settings
 
+# Its name, with which the messages begin too, is the one to alert on.
 _log = logging.getLogger("landfall.cluster_left")
 
 
@@ -26,12 +28,14 @@ def delete_left_clusters(settings: Settings, context: Any) -> list[str]:
     ]
     left = [cluster for cluster in found if _is_left(cluster, settings, context)]
     for cluster in left:
-        _log.warning(
-            "landfall.cluster_left: cluster %s (%s) of batch %s is deleted: no run is going to use it",
-            cluster.name,
-            cluster.state,
-            cluster.labels.get("landfall_batch"),
-        )
+        line = {
+            "dataset": cluster.labels["landfall_dataset"],
+            "cluster": cluster.name,
+            "state": cluster.state,
+            "batch_id": cluster.labels.get("landfall_batch"),
+        }
+        # No run is going to use it.
+        _log.warning("landfall.cluster_left %s", json.dumps(line))
         api.delete_cluster(cluster)
     return [cluster.name for cluster in left]
 

@@ -1,7 +1,6 @@
-"""What the sweep says of a dataset: its counts, and a line for whatever is older than it may be. Pure."""
+"""What the sweep says of a dataset: what waits, and a line for whatever is older than it may be. Pure."""
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -10,7 +9,7 @@ from landfall_dags.identity import SourceFile
 from landfall_dags.journal import Journal
 
 MOST_LINES = 20  # a dataset and sweep
-PENDING, OPEN, WAITING = "pending", "open", "waiting"
+PENDING, OPEN, WAITING, UNREADABLE, ALL = "pending", "open", "waiting", "unreadable", "all"
 
 
 @dataclass(frozen=True)
@@ -20,6 +19,7 @@ class Found:
     dataset: str
     pending: tuple[SourceFile, ...]
     journal: Journal | None
+    journal_uri: str
 
     @property
     def counts(self) -> dict[str, int]:
@@ -31,7 +31,10 @@ class Found:
 
 @dataclass(frozen=True)
 class Stuck:
-    """A pending file (`uri`) or an open batch (`batch_id`), whichever is not None, that is too old."""
+    """A pending file (`uri`) or an open batch (`batch_id`), whichever is not None, and how old it is.
+
+    Or a journal (`uri`) that cannot be understood: it stops its dataset, however old what it holds.
+    """
 
     state: str
     uri: str | None
@@ -41,18 +44,9 @@ class Stuck:
 
 def is_stuck(found: Found, freshness_seconds: int, now: datetime) -> list[Stuck]:
     """The files that are pending, and the batches that were claimed, for longer than that; oldest first."""
-    batches = found.journal.batches if found.journal else ()
-    all_of_them = [
-        *(Stuck(PENDING, file.uri, None, _age(file.created_at, now)) for file in found.pending),
-        *(
-            Stuck(
-                WAITING if batch.retry_at else OPEN, None, batch.batch_id, _age(batch.entry.claimed_at, now)
-            )
-            for batch in batches
-        ),
-    ]
-    too_old = (one for one in all_of_them if one.age_seconds > freshness_seconds)
-    return sorted(too_old, key=lambda one: -one.age_seconds)
+    unreadable = [] if found.journal else [Stuck(UNREADABLE, found.journal_uri, None, 0)]
+    too_old = (one for one in _waiting(found, now) if one.age_seconds > freshness_seconds)
+    return unreadable + sorted(too_old, key=lambda one: -one.age_seconds)
 
 
 def stuck_lines(found: Found, freshness_seconds: int, now: datetime) -> list[str]:
@@ -61,22 +55,55 @@ def stuck_lines(found: Found, freshness_seconds: int, now: datetime) -> list[str
     lines: list[dict[str, Any]] = [
         {
             "dataset": found.dataset,
-            **({"uri": one.uri} if one.uri is not None else {"batch_id": one.batch_id}),
+            "state": one.state,
             "age_seconds": one.age_seconds,
             "freshness_seconds": freshness_seconds,
-            "state": one.state,
+            # Last, for a sender chose the name: nothing of it stands before what is found by pattern.
+            **({"uri": one.uri} if one.uri is not None else {"batch_id": one.batch_id}),
         }
         for one in stuck[:MOST_LINES]
     ]
     if len(stuck) > MOST_LINES:
-        lines.append({"dataset": found.dataset, "count": len(stuck), "freshness_seconds": freshness_seconds})
+        lines.append({"dataset": found.dataset, "state": ALL, "count": len(stuck)})
     return [f"landfall.stuck {json.dumps(line)}" for line in lines]
 
 
-def sweep_line(counts: Mapping[str, Mapping[str, Any]]) -> str:
-    """`landfall.sweep` and a JSON object of counts by dataset: a sweep that ends says this once."""
-    return f"landfall.sweep {json.dumps({'datasets': counts})}"
+def dataset_line(found: Found, freshness_seconds: int, asked: bool, now: datetime) -> str:
+    """`landfall.dataset` and a JSON object: what waits, and how old the oldest of it is (0: nothing waits).
+
+    `freshness_used` is that age as a part of the freshness, with at most four decimals.
+    """
+    age = max((one.age_seconds for one in _waiting(found, now)), default=0)
+    line = {
+        "dataset": found.dataset,
+        **found.counts,
+        "stuck": len(is_stuck(found, freshness_seconds, now)),
+        "asked": asked,
+        "age_seconds": age,
+        "freshness_seconds": freshness_seconds,
+        "freshness_used": round(age / freshness_seconds, 4),
+    }
+    return f"landfall.dataset {json.dumps(line)}"
+
+
+def sweep_line(datasets: int, asked: int) -> str:
+    """`landfall.sweep` and a JSON object: a sweep that ends says this once."""
+    return f"landfall.sweep {json.dumps({'datasets': datasets, 'asked': asked})}"
+
+
+def _waiting(found: Found, now: datetime) -> list[Stuck]:
+    batches = found.journal.batches if found.journal else ()
+    return [
+        *(Stuck(PENDING, file.uri, None, _age(file.created_at, now)) for file in found.pending),
+        *(
+            Stuck(
+                WAITING if batch.retry_at else OPEN, None, batch.batch_id, _age(batch.entry.claimed_at, now)
+            )
+            for batch in batches
+        ),
+    ]
 
 
 def _age(moment: str, now: datetime) -> int:
-    return int((now - datetime.fromisoformat(moment)).total_seconds())
+    # Clocks differ: what landed this moment is 0 seconds old.
+    return max(0, int((now - datetime.fromisoformat(moment)).total_seconds()))

@@ -1,5 +1,6 @@
 """What the tasks do: each reads what it needs, decides by the pure modules, and writes."""
 
+import json
 import logging
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
@@ -30,7 +31,8 @@ from landfall_dags.refusal import refuse
 from landfall_dags.settings import Settings
 
 _log = logging.getLogger(__name__)
-# Its name is the one to alert on: a line for each warning rule that a batch breaks.
+# Its name, with which the messages begin too, is the one to alert on: a line for each warning rule that a
+# batch breaks.
 _quality_log = logging.getLogger("landfall.quality")
 
 STARTED, FAILURE, BLAME = "started_at", "failure", "blame"
@@ -86,7 +88,7 @@ def claim_batch(
         return replay.propose(objects, places, pipeline, wanted, connect().archived_files, run, _now())
 
     endings = record.LedgerEndings(
-        objects, settings.rejected_bucket, connect, lambda: unattended(run, timestamp(_now()))
+        objects, settings.rejected_bucket, connect, lambda: unattended(run, timestamp(_now())), pipeline
     )
     manifest = claim.claim(objects, places, pipeline, settings.token_key, turn, proposal, endings)
     if not isinstance(manifest, Manifest):
@@ -149,7 +151,8 @@ def check_metrics(batch: dict[str, Any], job_id: str | None) -> dict[str, Any]:
         # The job would say the same again of the same files.
         raise AirflowFailException(str(error)) from BatchFault(str(error))
     for rule in metrics.broken_rules(WARN):
-        _quality_log.warning("batch %s: %s", batch["batch_id"], rule.sentence)
+        line = {"dataset": manifest.entry.dataset, "rule": rule.rule, "batch_id": batch["batch_id"]}
+        _quality_log.warning("landfall.quality %s", json.dumps(line | {"detail": rule.sentence}))
     return {
         "output": metrics.output,
         "read": metrics.rows.read,
@@ -181,6 +184,7 @@ def record_batch(
         metrics,
         tables.rows_merged(call_job, batch["batch_id"]),
         _run(batch, config, context),
+        _read_contract(objects, batch),
     )
     return metrics.refusal
 
@@ -221,7 +225,7 @@ def record_failure(
         raise AirflowSkipException("no batch of this run is open")
     reasons = {task: ti.xcom_pull(task_ids=task, key=FAILURE) for task in failed}
     row = failed_row(still_open.entry, reasons, _run(batch or {}, config, context))
-    warehouse.connect(settings).merge_batch(row)
+    record.write_batch(warehouse.connect(settings), row, still_open.entry, pipeline)
 
 
 def _in_work(objects: store.Store, lake_bucket: str, dataset: str) -> str:

@@ -35,6 +35,10 @@ LABEL_VALUE = re.compile(r"[-_a-z0-9]{0,63}")
 BUCKET = re.compile(r"[a-z0-9][-_.a-z0-9]{1,220}[a-z0-9]")
 MACHINE_TYPE = re.compile(r"(.*/machineTypes/)?[a-z][a-z0-9]*-[a-z0-9-]+")
 URI = re.compile(r"(gs://[^/]+/.+|file:///.+)")
+POLICY_URI = re.compile(
+    r"(https://www\.googleapis\.com/compute/v1/)?projects/(?P<project>[^/]+)/(regions|locations)/(?P<region>[^/]+)"
+    r"/autoscalingPolicies/[a-zA-Z0-9][a-zA-Z0-9_-]{1,48}[a-zA-Z0-9]"
+)
 
 # Image tracks that create clusters, and the systems that each is built on.
 IMAGE_SYSTEMS: Mapping[str, frozenset[str]] = {
@@ -153,6 +157,7 @@ def _config_problems(config: ClusterConfig, scope: Scope, now: datetime) -> Iter
     yield from _property_problems(config.software_config.properties)
     yield from _group_problems(config)
     yield from _place_problems(config, scope.region)
+    yield from _autoscaling_problems(config, scope)
     yield from lifecycle_problems(config.lifecycle_config, now)
 
 
@@ -221,6 +226,25 @@ def _place_problems(config: ClusterConfig, region: str) -> Iterator[str]:
         yield f"Subnetwork '{place.subnetwork_uri}' is not in region '{region}'."
     if place.subnetwork_uri and place.network_uri:
         yield "Only one of networkUri and subnetworkUri may be specified."
+
+
+def _autoscaling_problems(config: ClusterConfig, scope: Scope) -> Iterator[str]:
+    uri = config.autoscaling_config.policy_uri
+    if not uri:
+        return
+    found = POLICY_URI.fullmatch(uri)
+    if not found:
+        yield (
+            f"Invalid autoscaling policy '{uri}': expected projects/<project>/regions/<region>/"
+            "autoscalingPolicies/<id>."
+        )
+    elif Scope(found["project"], found["region"]) != scope:
+        yield (
+            f"Autoscaling policy '{uri}' must be in the cluster's own project '{scope.project}' and region "
+            f"'{scope.region}'."
+        )
+    if is_single_node(config):
+        yield "A single-node cluster cannot have an autoscaling policy."
 
 
 def lifecycle_problems(config: LifecycleConfig, now: datetime) -> Iterator[str]:

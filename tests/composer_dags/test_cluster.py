@@ -15,6 +15,7 @@ from landfall_dags.cluster import (
     PIP_PACKAGES,
     Shape,
     Work,
+    autoscaling_policy,
     choose_shape,
     cluster_config,
     expanded_bytes,
@@ -130,6 +131,52 @@ def test_spot_workers_hold_no_shuffle(settings: Settings) -> None:
     assert config["secondary_worker_config"]["preemptibility"] == "SPOT"
     assert config["software_config"]["properties"]["dataproc:efm.spark.shuffle"] == "primary-worker"
     assert "dataproc:efm.spark.shuffle" not in properties(Shape("e2-standard-4", 3, 0), settings)
+
+
+@pytest.mark.parametrize(
+    ("primaries", "secondaries", "policy"),
+    [
+        (0, 0, None),
+        (2, 0, None),
+        (2, 1, "landfall-2-primaries"),
+        (3, 1, "landfall-3-primaries"),
+        (17, 16, "landfall-17-primaries"),
+        # Held down by the contract: the policy would allow two more.
+        (5, 2, None),
+        # No policy for so many.
+        (18, 17, None),
+    ],
+)
+def test_a_policy_is_named_only_where_there_is_one(
+    primaries: int, secondaries: int, policy: str | None, settings: Settings
+) -> None:
+    config = cluster_config(Shape("e2-standard-4", primaries, secondaries), settings)
+    uri = f"projects/{settings.project}/regions/{settings.region}/autoscalingPolicies/{policy}"
+    assert config.get("autoscaling_config") == (None if policy is None else {"policy_uri": uri})
+    assert ClusterConfig(config).autoscaling_config.policy_uri == ("" if policy is None else uri)
+
+
+@given(st.integers(0, 10**9), st.integers(1, 30), st.integers(0, 40), st.integers(1, 10**6))
+def test_no_policy_allows_more_spot_workers_than_the_contract(
+    size: int, primary_workers: int, most: int, bytes_per_worker: int
+) -> None:
+    """A policy allows one Spot worker fewer than primaries: tests/terraform/test_cluster.py."""
+    compute = Compute("e2-standard-4", primary_workers, most, bytes_per_worker)
+    shape = choose_shape(Work(size, MANY), compute)
+    if autoscaling_policy(shape) is not None:
+        assert shape.secondaries <= shape.primaries - 1 <= most
+
+
+def test_a_config_is_nobody_elses(settings: Settings) -> None:
+    """What is done to one config shows in no other: all begin as one template."""
+    one = cluster_config(Shape("e2-standard-4", 3, 2), settings)
+    one["gce_cluster_config"]["internal_ip_only"] = False
+    one["software_config"]["properties"]["spark:spark.ui.enabled"] = "false"
+    one["worker_config"]["disk_config"]["boot_disk_size_gb"] = 10
+    other = cluster_config(Shape("e2-standard-4", 3, 2), settings)
+    assert other["gce_cluster_config"]["internal_ip_only"]
+    assert "spark:spark.ui.enabled" not in other["software_config"]["properties"]
+    assert other["master_config"]["disk_config"]["boot_disk_size_gb"] == 100
 
 
 def test_a_single_node_says_that_it_is_one(settings: Settings) -> None:

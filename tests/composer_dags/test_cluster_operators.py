@@ -297,6 +297,7 @@ def test_the_sweep_deletes_a_cluster_that_no_run_is_going_to_use(
     world: MemoryWorld,
     settings: Any,
     monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
     runs: tuple[str, ...],
     open_batch: str,
     is_deleted: bool,
@@ -312,6 +313,10 @@ def test_the_sweep_deletes_a_cluster_that_no_run_is_going_to_use(
     ti = SimpleNamespace(get_dr_count=lambda dag_id, states: sum(state in states for state in runs))
     left = sweep_clusters.delete_left_clusters(settings, {"ti": ti})
     assert left == (["lf-d-0"] if is_deleted else [])
+    lines = [line.getMessage() for line in caplog.records if line.name == "landfall.cluster_left"]
+    assert [json.loads(line.removeprefix("landfall.cluster_left ")) for line in lines] == [
+        {"dataset": "d", "cluster": "lf-d-0", "state": "RUNNING", "batch_id": "0"} for _ in left
+    ]
     cluster = part.api.cluster("lf-d-0")
     assert (cluster is None or cluster.state == "DELETING") is is_deleted
     assert found(part, "others").state != "DELETING", "it has another environment's bucket"

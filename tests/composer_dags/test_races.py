@@ -25,7 +25,7 @@ from landfall_dags.store import Store
 from tests.composer_dags import turns
 from tests.composer_dags.memory_ledger import MemoryLedger
 from tests.composer_dags.memory_store import Interrupted
-from tests.composer_dags.turns import AT, PLACES
+from tests.composer_dags.turns import AT, CONTRACT, PLACES
 from tests.composer_dags.worlds import MemoryWorld, World
 
 NAMES = tuple(f"gs://landing/price_quote/{letter}.csv" for letter in "abc")
@@ -48,7 +48,7 @@ def metrics_of(manifest: Manifest) -> Metrics:
 def end(store: Store, ledger: MemoryLedger, manifest: Manifest, run: str = "run-1") -> None:
     """What record_batch does of a batch that was loaded."""
     tables, of_run = ledger.as_warehouse(), unattended(run, "2025-11-21T01:27:00.000000Z")
-    record_end(store, tables, "rejected", "lake", manifest, metrics_of(manifest), 1, of_run)
+    record_end(store, tables, "rejected", "lake", manifest, metrics_of(manifest), 1, of_run, CONTRACT)
 
 
 def fates(ledger: MemoryLedger) -> list[tuple[str, str]]:

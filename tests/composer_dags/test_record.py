@@ -121,12 +121,12 @@ def metrics_of(manifest: Manifest) -> Metrics:
 
 def record(store: Store, client: bigquery.Client, manifest: Manifest, most: float = 1.0) -> None:
     metrics = refuse(metrics_of(manifest), most, "gs://lake/metrics.json")
-    record_end(store, Warehouse(client), "rejected", "lake", manifest, metrics, 9, RUN)
+    record_end(store, Warehouse(client), "rejected", "lake", manifest, metrics, 9, RUN, turns.CONTRACT)
 
 
 def endings(store: Store, client: bigquery.Client) -> LedgerEndings:
     run = unattended("run-9", "2025-11-21T01:27:00.000000Z")
-    return LedgerEndings(store, "rejected", lambda: Warehouse(client), lambda: run)
+    return LedgerEndings(store, "rejected", lambda: Warehouse(client), lambda: run, turns.CONTRACT)
 
 
 def failed_batch(client: bigquery.Client, entry: Entry, failures: int = 3) -> Open:
@@ -261,7 +261,7 @@ def test_a_broken_rule_is_in_the_ledger_in_the_files_and_in_their_reports(
     manifest = claimed(world, pipeline, "a.csv")
     broken = replace(RULES[0], found=0.5, passed=False)
     metrics = refuse(replace(metrics_of(manifest), quality=(broken, RULES[1])), 1.0, "gs://lake/metrics.json")
-    record_end(world.store, Warehouse(client), "rejected", "lake", manifest, metrics, 0, RUN)
+    record_end(world.store, Warehouse(client), "rejected", "lake", manifest, metrics, 0, RUN, turns.CONTRACT)
     sentence = (
         "rule some_rows: expected rowCount mustBeBetween 1 and 100 rows, found 0.5 rows in 9 accepted rows"
     )

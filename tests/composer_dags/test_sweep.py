@@ -141,10 +141,19 @@ def test_the_sweep_asks_for_an_open_batch_when_it_is_due(
 
 
 def test_a_damaged_journal_gets_a_run_that_says_so_and_the_sweep_goes_on(
-    sweep: Any, world: MemoryWorld, pipeline: Pipeline, settings: Settings
+    sweep: Any, world: MemoryWorld, pipeline: Pipeline, settings: Settings, caplog: pytest.LogCaptureFixture
 ) -> None:
     world.put("gs://lake/journal/price_quote/open.json", b'{"version": 99}')
     assert swept(sweep, settings, pipeline) == [ASKED]
+    assert lines_of(caplog, "landfall.stuck") == [
+        {
+            "dataset": "price_quote",
+            "state": "unreadable",
+            "age_seconds": 0,
+            "freshness_seconds": 3600,
+            "uri": "gs://lake/journal/price_quote/open.json",
+        }
+    ]
 
 
 def lines_of(caplog: pytest.LogCaptureFixture, name: str) -> list[dict[str, Any]]:
@@ -158,8 +167,11 @@ def test_what_is_older_than_the_contracts_freshness_raises_a_line_that_can_be_ma
 ) -> None:
     put_pending(world, timedelta(seconds=3601))
     batch = put_journal(world, retry_in=timedelta(seconds=60), claimed=timedelta(hours=2))
+    caplog.set_level(logging.INFO)
     swept(sweep, settings, pipeline)
     shared = {"dataset": "price_quote", "freshness_seconds": 3600}
+    (line,) = lines_of(caplog, "landfall.dataset")
+    assert (line["stuck"], line["age_seconds"], line["freshness_used"]) == (2, 7200, 2.0)
     uri = "gs://landing/price_quote/000.csv"
     assert lines_of(caplog, "landfall.stuck") == [
         shared | {"batch_id": batch, "age_seconds": 7200, "state": "waiting"},
@@ -176,7 +188,19 @@ def test_what_is_fresh_raises_no_line_and_every_sweep_says_what_it_saw(
     swept(sweep, settings, pipeline)
     assert lines_of(caplog, "landfall.stuck") == []
     counts = {"pending": 1, "open": 1, "waiting": 0, "stuck": 0, "asked": True}
-    assert lines_of(caplog, "landfall.sweep") == [{"datasets": {"price_quote": counts}}]
+    ages = {"age_seconds": 3600, "freshness_seconds": 3600, "freshness_used": 1.0}
+    assert lines_of(caplog, "landfall.dataset") == [{"dataset": "price_quote", **counts, **ages}]
+    assert lines_of(caplog, "landfall.sweep") == [{"datasets": 1, "asked": 1}]
+
+
+def test_where_nothing_waits_the_age_is_nought_and_the_sweep_still_comes_to_its_end(
+    sweep: Any, pipeline: Pipeline, settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    swept(sweep, settings, pipeline)
+    (line,) = lines_of(caplog, "landfall.dataset")
+    assert (line["pending"], line["age_seconds"], line["freshness_used"]) == (0, 0, 0.0)
+    assert lines_of(caplog, "landfall.sweep") == [{"datasets": 1, "asked": 0}]
 
 
 def test_the_lines_of_a_dataset_are_bounded_and_the_oldest_come_first() -> None:
@@ -184,9 +208,10 @@ def test_the_lines_of_a_dataset_are_bounded_and_the_oldest_come_first() -> None:
         replace(FILE, generation=number, created_at=timestamp(NOW - timedelta(hours=2, seconds=number)))
         for number in range(30)
     )
-    lines = [json.loads(line.partition(" ")[2]) for line in stuck_lines(Found("d", files, None), 60, NOW)]
+    found = Found("d", files, Journal("d"), "gs://lake/journal/d/open.json")
+    lines = [json.loads(line.partition(" ")[2]) for line in stuck_lines(found, 60, NOW)]
     assert [line["age_seconds"] for line in lines[:-1]] == list(range(7229, 7209, -1))
-    assert lines[-1] == {"dataset": "d", "count": 30, "freshness_seconds": 60}
+    assert lines[-1] == {"dataset": "d", "state": "all", "count": 30}
 
 
 def test_the_sweep_names_folders_of_no_dataset(

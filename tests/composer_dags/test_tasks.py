@@ -185,7 +185,13 @@ def test_a_rule_that_fails_stops_the_batch_and_one_that_warns_is_logged(
     lines = [record.getMessage() for record in caplog.records if record.name == "landfall.quality"]
     assert len(lines) == logged
     for line in lines:
-        assert "rule filled: expected nullValues of id mustBe 0 rows, found 3 rows" in line
+        sentence = "expected nullValues of id mustBe 0 rows, found 3 rows in 10 accepted rows"
+        assert json.loads(line.removeprefix("landfall.quality ")) == {
+            "dataset": "price_quote",
+            "rule": "filled",
+            "batch_id": manifest.entry.batch_id,
+            "detail": f"rule filled: {sentence}",
+        }
 
 
 def archived(world: MemoryWorld, ledger: MemoryLedger, pipeline: Pipeline) -> Manifest:

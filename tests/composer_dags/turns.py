@@ -1,5 +1,6 @@
 """A run's claim as the tests make it: the real one, over any store and a ledger in memory."""
 
+import json
 from collections.abc import Callable
 from datetime import UTC, datetime
 
@@ -10,13 +11,16 @@ from landfall_dags.identity import timestamp
 from landfall_dags.journal import Entry, Journal, Manifest
 from landfall_dags.journal_object import read
 from landfall_dags.ledger import unattended
-from landfall_dags.pipeline import Pipeline
+from landfall_dags.pipeline import Pipeline, parse_pipeline
 from landfall_dags.record import LedgerEndings
 from landfall_dags.store import Store
+from tests.composer_dags.conftest import pipeline_document
 from tests.composer_dags.memory_ledger import MemoryLedger
 
 PLACES = Places("landing", "archive", "lake")
 AT = datetime(2025, 11, 21, 1, 26, 3, 500, tzinfo=UTC)
+# What is said of a batch is measured by a contract.
+CONTRACT = parse_pipeline(json.dumps(pipeline_document()), "here")
 
 
 def take_turn(
@@ -36,7 +40,7 @@ def take_turn(
     def pending(journal: Journal) -> Entry | None:
         return claim.propose(store, PLACES, pipeline, journal, run, at, most)
 
-    endings = LedgerEndings(store, "rejected", lambda: rows, lambda: unattended(run, timestamp(at)))
+    endings = LedgerEndings(store, "rejected", lambda: rows, lambda: unattended(run, timestamp(at)), pipeline)
     turn = Turn(run, urgent, lambda: at)
     return claim.claim(store, PLACES, pipeline, token_key, turn, proposal or pending, endings)
 

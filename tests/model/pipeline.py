@@ -56,7 +56,7 @@ def claim_batch(view: Any, pipeline: Pipeline, run_id: str) -> Manifest | None:
         None,
         Turn(run_id, urgent=False, now=lambda: NOW),
         lambda journal: claim.propose(view, PLACES, pipeline, journal, run_id, NOW),
-        record.LedgerEndings(view, REJECTED, lambda: view, lambda: _run(run_id)),
+        record.LedgerEndings(view, REJECTED, lambda: view, lambda: _run(run_id), pipeline),
     )
     return found if isinstance(found, Manifest) else None
 
@@ -74,7 +74,7 @@ def work(view: Any, manifest: Manifest, run_id: str) -> None:
     if not agenda.may_merge(journal_object.read(view, LAKE, DATASET).journal.find(batch_id)):
         return
     merged = view.call_trusted(batch_id, found.rows_to_load)
-    record.record_end(view, view, REJECTED, LAKE, manifest, found, merged, _run(run_id))
+    record.record_end(view, view, REJECTED, LAKE, manifest, found, merged, _run(run_id), contract)
 
 
 def fail(view: Any, pipeline: Pipeline, manifest: Manifest, run_id: str, fault: Fault) -> None:

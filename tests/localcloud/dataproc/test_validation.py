@@ -53,6 +53,35 @@ CONFIGS = {
         {"gce_cluster_config": {"subnetwork_uri": "projects/p/regions/europe-west1/subnetworks/s"}},
         "not in region",
     ),
+    "autoscaling policy by its id alone": (
+        {"autoscaling_config": {"policy_uri": "landfall-2-primaries"}},
+        "Invalid autoscaling policy 'landfall-2-primaries'",
+    ),
+    "autoscaling policy with a short id": (
+        {"autoscaling_config": {"policy_uri": "projects/p/regions/us-central1/autoscalingPolicies/ab"}},
+        "Invalid autoscaling policy",
+    ),
+    "autoscaling policy of another project": (
+        {"autoscaling_config": {"policy_uri": "projects/p/regions/us-central1/autoscalingPolicies/abc"}},
+        "must be in the cluster's own project 'test-project'",
+    ),
+    "autoscaling policy elsewhere": (
+        {
+            "autoscaling_config": {
+                "policy_uri": "projects/test-project/regions/europe-west1/autoscalingPolicies/abc"
+            }
+        },
+        "and region 'us-central1'",
+    ),
+    "autoscaling of a single node": (
+        {
+            "autoscaling_config": {
+                "policy_uri": "projects/test-project/regions/us-central1/autoscalingPolicies/abc"
+            },
+            "software_config": {"properties": {"dataproc:dataproc.allow.zero.workers": "true"}},
+        },
+        "A single-node cluster cannot have an autoscaling policy",
+    ),
     "uri for a bucket": ({"config_bucket": "gs://bucket"}, "expected the name of a bucket"),
     "bucket that is not there": ({"config_bucket": "nowhere"}, "bucket does not exist 'nowhere'"),
 }
@@ -139,6 +168,9 @@ def test_shapes_that_dataproc_accepts(dataproc: Any) -> None:
             "machine_type_uri": "zones/us-central1-a/machineTypes/e2-standard-4",
         },
         "secondary_worker_config": {"num_instances": 8, "preemptibility": "SPOT"},
+        "autoscaling_config": {
+            "policy_uri": "projects/test-project/regions/us-central1/autoscalingPolicies/landfall-9-primaries"
+        },
         "lifecycle_config": {"idle_delete_ttl": {"seconds": 300}, "auto_delete_ttl": {"seconds": 600}},
     }
     assert len(name) == 51
