@@ -7,10 +7,24 @@ import sys
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from localcloud.command.terminal import harmless
 from localcloud.launcher.errors import CommandError, UsageError
 from localcloud.launcher.place import Place, find_place
+
+if TYPE_CHECKING:
+    from localcloud.deployment.deployment import Deployment
+
+# What is only for the local cloud, and what there is instead for an environment.
+_LOCAL_ONLY = {
+    "up": "`make deploy ENV={env}` makes an environment, and brings it up to date",
+    "down": "`make deploy ENV={env} COMPOSER=off` ends what costs money at night, and keeps the data",
+    "reset": "`make destroy ENV={env}` deletes an environment",
+    "doctor": "it checks this machine; `landfall --env {env} status` looks at an environment",
+    "chaos": "nothing else can be made to fail on purpose",
+    "logs": "the logs of an environment are in Cloud Logging (docs/runbook.md)",
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -43,6 +57,11 @@ def _parser() -> argparse.ArgumentParser:
         description="Drop a CSV in a bucket, read a trusted BigQuery table: the whole cloud on this machine.",
         epilog="The state lies in .landfall/ of the checkout, or in the folder that LANDFALL_HOME names.",
     )
+    parser.add_argument(
+        "--env",
+        metavar="NAME",
+        help="work on an environment that `make deploy ENV=NAME` made, with your own Google credentials",
+    )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     up = commands.add_parser("up", help="start the local cloud and wait until it is ready")
@@ -51,14 +70,14 @@ def _parser() -> argparse.ArgumentParser:
     reset = commands.add_parser("reset", help="stop it and delete everything that lies in it")
     reset.add_argument("--yes", action="store_true", help="do not ask")
     commands.add_parser("doctor", help="check what this machine needs, and the parts")
-    commands.add_parser("env", help='print the exports that point other clients here: eval "$(landfall env)"')
+    commands.add_parser("env", help='print exports that point other clients there: eval "$(landfall env)"')
 
     drop = commands.add_parser("drop", help="put files into the landing bucket")
     drop.add_argument("files", nargs="+", type=Path, metavar="FILE", help="a .csv or .csv.gz file")
     drop.add_argument("--dataset", help="default: the dataset that the file's name starts with")
     drop.add_argument("--wait", action="store_true", help="follow each file until its rows are in trusted")
     drop.add_argument(
-        "--timeout", type=float, default=300, metavar="S", help="seconds to wait, default %(default)s"
+        "--timeout", type=float, metavar="S", help="seconds to wait, default 300, in an environment 1800"
     )
 
     status = commands.add_parser("status", help="what runs, what is pending, what became of the files")
@@ -81,10 +100,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     replay.add_argument("--wait", action="store_true", help="follow it until its rows are in trusted")
     replay.add_argument(
-        "--timeout", type=float, default=300, metavar="S", help="seconds to wait, default %(default)s"
+        "--timeout", type=float, metavar="S", help="seconds to wait, default 300, in an environment 1800"
     )
 
-    query = commands.add_parser("query", help="ask the local BigQuery")
+    query = commands.add_parser("query", help="ask BigQuery")
     query.add_argument("sql", metavar="SQL")
     form = query.add_mutually_exclusive_group()
     form.add_argument(
@@ -110,7 +129,24 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _run(arguments: argparse.Namespace, place: Place) -> int:
-    # Imported where needed: `landfall env` must not wait for Google's libraries.
+    if arguments.command in _LOCAL_ONLY:
+        return _run_locally(arguments, place)
+    if arguments.env is None:
+        from localcloud.deployment.local import LocalDeployment
+
+        return _run_on(LocalDeployment(place), arguments)
+    from localcloud.deployment.environment import Environment
+    from localcloud.deployment.remedy import explained
+
+    environment = Environment(place, arguments.env)
+    with explained(arguments.command, arguments.env):
+        return _run_on(environment, arguments)
+
+
+def _run_locally(arguments: argparse.Namespace, place: Place) -> int:
+    if arguments.env is not None:
+        instead = _LOCAL_ONLY[arguments.command].format(env=arguments.env)
+        raise UsageError(f"`landfall {arguments.command}` is for the local cloud alone: {instead}.")
     match arguments.command:
         case "up":
             from localcloud.command.updown import up
@@ -128,30 +164,6 @@ def _run(arguments: argparse.Namespace, place: Place) -> int:
             from localcloud.command.doctor import doctor
 
             return doctor(place)
-        case "env":
-            from localcloud.command.env import env
-
-            return env(place)
-        case "drop":
-            from localcloud.command.drop import drop
-
-            return drop(place, arguments.files, arguments.dataset, arguments.wait, arguments.timeout)
-        case "status":
-            from localcloud.command.status import status
-
-            return status(place, as_json=arguments.json)
-        case "rejects":
-            from localcloud.command.rejects import rejects
-
-            return rejects(place, arguments.dataset, arguments.batch, arguments.csv)
-        case "replay":
-            from localcloud.command.replay import replay
-
-            return replay(place, arguments.asked, arguments.wait, arguments.timeout)
-        case "query":
-            from localcloud.command.query import query
-
-            return query(place, arguments.sql, arguments.form)
         case "chaos":
             from localcloud.command.chaos import chaos
 
@@ -160,6 +172,35 @@ def _run(arguments: argparse.Namespace, place: Place) -> int:
             from localcloud.command.logs import logs
 
             return logs(place, arguments.part, arguments.lines, arguments.follow)
+
+
+def _run_on(deployment: "Deployment", arguments: argparse.Namespace) -> int:
+    # Imported where needed: `landfall env` must not wait for Google's libraries.
+    match arguments.command:
+        case "env":
+            from localcloud.command.env import env
+
+            return env(deployment)
+        case "drop":
+            from localcloud.command.drop import drop
+
+            return drop(deployment, arguments.files, arguments.dataset, arguments.wait, arguments.timeout)
+        case "status":
+            from localcloud.command.status import status
+
+            return status(deployment, as_json=arguments.json)
+        case "rejects":
+            from localcloud.command.rejects import rejects
+
+            return rejects(deployment, arguments.dataset, arguments.batch, arguments.csv)
+        case "replay":
+            from localcloud.command.replay import replay
+
+            return replay(deployment, arguments.asked, arguments.wait, arguments.timeout)
+        case _:
+            from localcloud.command.query import query
+
+            return query(deployment, arguments.sql, arguments.form)
 
 
 def _reach_loopback_directly() -> None:

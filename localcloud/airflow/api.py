@@ -1,24 +1,52 @@
 """Airflow's REST API, as much of it as the command needs."""
 
+import json
 import urllib.parse
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
-from localcloud.launcher.web import fetch, fetch_json
+from localcloud.launcher.web import WebError, fetch, fetch_json
 
 
-class Airflow:
-    """The Airflow at a base URL; every method raises WebError when it does not answer."""
+class Session(Protocol):
+    """How requests reach one Airflow: signed in, with JSON for a body. Raises WebError."""
+
+    def __call__(self, url: str, body: Any = None, method: str | None = None) -> bytes: ...
+
+
+class LocalSession:
+    """Signs in as whoever the local Airflow lets in, which is everyone."""
 
     def __init__(self, url: str) -> None:
-        self.url = url
+        self._url = url
         self._token = ""
 
     def token(self) -> str:
         """A bearer token for the API, valid for a day."""
         if not self._token:
-            self._token = str(fetch_json(f"{self.url}/auth/token")["access_token"])
+            self._token = str(fetch_json(f"{self._url}/auth/token")["access_token"])
         return self._token
+
+    def __call__(self, url: str, body: Any = None, method: str | None = None) -> bytes:
+        try:
+            return fetch(url, {"Authorization": f"Bearer {self.token()}"}, body, method)
+        except WebError as error:
+            if error.status not in (401, 403):
+                raise
+            # One that was started anew does not know the tokens of before.
+            self._token = ""
+            return fetch(url, {"Authorization": f"Bearer {self.token()}"}, body, method)
+
+
+class Airflow:
+    """The Airflow at a base URL, a local one unless there is a session.
+
+    Every method raises WebError when it does not answer.
+    """
+
+    def __init__(self, url: str, session: Session | None = None) -> None:
+        self.url = url
+        self._session = session or LocalSession(url)
 
     def heartbeats(self) -> dict[str, datetime | None]:
         """When the database, scheduler, dag_processor and triggerer last gave a sign of life (UTC)."""
@@ -26,6 +54,11 @@ class Airflow:
         return {
             name: parse_time(part.get(f"latest_{name}_heartbeat")) for name, part in health.items() if part
         }
+
+    def health(self) -> dict[str, str]:
+        """What Airflow says of its own components: healthy or unhealthy, where it runs them."""
+        found = self._get("monitor/health").items()
+        return {name: str(part["status"]) for name, part in found if part and part.get("status")}
 
     def dags(self) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = self._get("dags", limit="100")["dags"]
@@ -36,7 +69,7 @@ class Airflow:
         return found
 
     def unpause(self, dag: str) -> None:
-        fetch(self._address(f"dags/{dag}"), self._headers(), {"is_paused": False}, method="PATCH")
+        self._session(self._address(f"dags/{dag}"), {"is_paused": False}, "PATCH")
 
     def runs(self, dag: str, limit: int = 25) -> list[dict[str, Any]]:
         """The newest runs of a DAG, newest first."""
@@ -47,8 +80,9 @@ class Airflow:
 
     def trigger(self, dag: str, run: str, conf: dict[str, Any]) -> None:
         """Ask for a run of a DAG, by an id that no run of it has."""
-        body = {"dag_run_id": run, "logical_date": None, "conf": conf}
-        fetch(self._address(f"dags/{dag}/dagRuns"), self._headers(), body)
+        self._session(
+            self._address(f"dags/{dag}/dagRuns"), {"dag_run_id": run, "logical_date": None, "conf": conf}
+        )
 
     def tasks(self, dag: str, run: str) -> list[dict[str, Any]]:
         """The task instances of one run."""
@@ -57,13 +91,15 @@ class Airflow:
         return found
 
     def _get(self, path: str, **query: str) -> Any:
-        return fetch_json(self._address(path, **query), self._headers())
+        url = self._address(path, **query)
+        content = self._session(url)
+        try:
+            return json.loads(content)
+        except ValueError as error:
+            raise WebError(f"{url}: expected JSON, found {content[:80]!r}") from error
 
     def _address(self, path: str, **query: str) -> str:
         return f"{self.url}/api/v2/{path}" + (f"?{urllib.parse.urlencode(query)}" if query else "")
-
-    def _headers(self) -> dict[str, str]:
-        return {"Authorization": f"Bearer {self.token()}"}
 
 
 def parse_time(text: str | None) -> datetime | None:

@@ -10,12 +10,19 @@ SUFFIXES = (".csv", ".csv.gz")
 
 @dataclass(frozen=True)
 class Dataset:
-    """What a command needs of a `pipeline.json`; tables are `dataset.table`."""
+    """What a command needs of a rendered contract; tables are `dataset.table`.
+
+    `partition` is the column that trusted is partitioned by, one of the key, or None. `guarded` says that
+    trusted has rows or key columns for the roles of the contract alone.
+    """
 
     name: str
     key: tuple[str, ...]
     raw: str
     trusted: str
+    rejected: str
+    partition: str | None = None
+    guarded: bool = False
 
 
 def read_datasets(folder: Path) -> dict[str, Dataset]:
@@ -23,11 +30,17 @@ def read_datasets(folder: Path) -> dict[str, Dataset]:
     found = {}
     for path in sorted(folder.glob("*/pipeline.json")):
         document = json.loads(path.read_text())
+        warehouse = json.loads(path.with_name("warehouse.json").read_text())
+        tables = warehouse["tables"]
+        hidden = set(warehouse["restricted_columns"]) & set(document["key"])
         found[document["dataset"]] = Dataset(
             document["dataset"],
             tuple(document["key"]),
-            document["raw"]["table"],
-            document["trusted"]["table"],
+            tables["raw"]["table"],
+            tables["trusted"]["table"],
+            tables["rejected"]["table"],
+            (tables["trusted"]["partitioning"] or {}).get("field"),
+            bool(hidden) or any(role["row_filter"] for role in warehouse["roles"]),
         )
     return found
 

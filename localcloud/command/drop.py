@@ -6,37 +6,46 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from localcloud.command.console import make_console
-from localcloud.command.datasets import Dataset, infer_dataset, read_datasets, why_ignored
+from localcloud.command.datasets import Dataset, infer_dataset, why_ignored
 from localcloud.command.follow import Follower
-from localcloud.command.session import find_cloud
 from localcloud.command.view import WayView, final_line
 from localcloud.command.way import Way
-from localcloud.launcher.clients import storage_client
-from localcloud.launcher.cloud import BUCKETS, Cloud
+from localcloud.deployment.deployment import Deployment
+from localcloud.deployment.words import describe
 from localcloud.launcher.errors import CommandError, UsageError
-from localcloud.launcher.place import Place
 
 _AT_ONCE = 4
 
 
-def drop(place: Place, files: Sequence[Path], dataset: str | None, wait: bool, timeout: float) -> int:
+def drop(
+    deployment: Deployment, files: Sequence[Path], dataset: str | None, wait: bool, timeout: float | None
+) -> int:
     """Upload every file; with `wait`, 0 only when the rows of all of them are in trusted."""
-    datasets = read_datasets(place.datasets)
-    targets = choose_targets(files, dataset, datasets)
-    # Whatever else is down: what lands is found later.
-    cloud = find_cloud(place) if wait else find_cloud(place, "storage")
+    if dataset is not None:
+        deployment.require_dataset(dataset)
+    targets = choose_targets(files, dataset, deployment.contracted)
+    for _, name in targets:
+        deployment.require_dataset(name)
+    if wait:
+        deployment.require_all()
+    # Without `wait`, whatever else is down: what lands is found later.
     console = make_console()
-    ways = _upload(cloud, targets)
+    ways = _upload(deployment, targets)
     for one in ways:
-        why = why_ignored(one.uri.split("/", 3)[3], datasets)
+        why = why_ignored(one.uri.split("/", 3)[3], deployment.datasets)
         if why:
             one.end(f"ignored: {why}")
     if not wait:
         for one in ways:
             console.print(f"{one.uri}#{one.generation}" + (f"  {one.verdict}" if one.verdict else ""))
         return 0
-    with WayView(console, ways) as view:
-        Follower(cloud, datasets).follow(ways, timeout, view.show)
+    try:
+        with WayView(console, ways) as view:
+            Follower(deployment).follow(ways, timeout, view.show)
+    except Exception:
+        for one in ways:
+            console.print(f"{one.uri}#{one.generation}  landed, and goes on its way; it cannot be followed")
+        raise
     for one in ways:
         console.print(final_line(one))
     return 0 if all(one.succeeded for one in ways) else 1
@@ -47,8 +56,6 @@ def choose_targets(
 ) -> list[tuple[Path, str]]:
     """Each file with its dataset; raises UsageError, naming the datasets, where there is none."""
     known = ", ".join(sorted(datasets)) or "none (run `make render`)"
-    if dataset is not None and dataset not in datasets:
-        raise UsageError(f"there is no dataset {dataset!r}; the datasets are {known}.")
     targets = []
     for file in files:
         if not file.is_file():
@@ -68,10 +75,10 @@ def choose_targets(
     return targets
 
 
-def _upload(cloud: Cloud, targets: Sequence[tuple[Path, str]]) -> list[Way]:
+def _upload(deployment: Deployment, targets: Sequence[tuple[Path, str]]) -> list[Way]:
     from google.api_core.exceptions import GoogleAPICallError
 
-    bucket = storage_client(cloud).bucket(BUCKETS["landing"])
+    bucket = deployment.storage().bucket(deployment.buckets["landing"])
 
     def upload(target: tuple[Path, str]) -> Way:
         file, dataset = target
@@ -79,11 +86,13 @@ def _upload(cloud: Cloud, targets: Sequence[tuple[Path, str]]) -> list[Way]:
         try:
             blob.upload_from_filename(str(file), content_type="text/csv", timeout=60)
         except (GoogleAPICallError, OSError) as error:
+            said = describe(error) if isinstance(error, GoogleAPICallError) else str(error)
             raise CommandError(
-                f"{file}: could not be put at gs://{bucket.name}/{blob.name}: {error}"
+                f"{file}: could not be put at gs://{bucket.name}/{blob.name}: {said}"
             ) from error
         created = blob.time_created or datetime.now(UTC)
-        return Way(file.name, dataset, f"gs://{bucket.name}/{blob.name}", int(blob.generation), created)
+        uri = f"gs://{bucket.name}/{blob.name}"
+        return Way(file.name, dataset, uri, int(blob.generation), created, sees_event=deployment.sees_events)
 
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         return list(pool.map(upload, targets))

@@ -1,25 +1,23 @@
 """Follows dropped or replayed files: asks the parts, keeps each file's way up to date, and judges its end."""
 
 import time
-import urllib.parse
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import requests
 from google.api_core.exceptions import GoogleAPIError
+from google.auth.exceptions import GoogleAuthError
 
-from localcloud.airflow.api import Airflow
 from localcloud.command import ledger, way
 from localcloud.command.datasets import Dataset
 from localcloud.command.journal import read_open_batches
 from localcloud.command.way import Way
-from localcloud.launcher.clients import bigquery_client, storage_client
-from localcloud.launcher.cloud import Cloud
+from localcloud.deployment.deployment import Deployment
+from localcloud.deployment.remedy import is_final
 from localcloud.launcher.errors import CommandError
-from localcloud.launcher.web import WebError, fetch_json
+from localcloud.launcher.web import WebError
 
-_PAUSE = 0.7
 _WITHOUT_JOURNAL = 5  # rounds between two looks into the ledger for a file that no open batch names
 
 
@@ -28,20 +26,24 @@ class Result:
     """A batch that is closed.
 
     By file (uri, generation): what the ledger says; its rows in raw, and those of them that trusted lacks.
+    Where the user may not see all of trusted, `trusted_rows` is None and nothing is said to be lacking.
     """
 
     files: Mapping[tuple[str, int], Mapping[str, Any]]
     counted: Mapping[tuple[str, int], tuple[int, int]]
-    trusted_rows: int
+    trusted_rows: int | None
 
 
 def judge_loaded(file: Mapping[str, Any], result: Result, dataset: Dataset) -> tuple[str, bool]:
     """The verdict on a file that the ledger calls loaded: its rows are counted where they should be."""
     in_raw, missing = result.counted.get((file["source_uri"], file["source_generation"]), (0, 0))
     counts = (
-        f"{file['rows_read']} rows read, {file['rows_accepted']} accepted, "
-        f"{file['rows_rejected']} rejected; {dataset.trusted} has {result.trusted_rows} rows"
+        f"{file['rows_read']} rows read, {file['rows_accepted']} accepted, {file['rows_rejected']} rejected"
     )
+    if result.trusted_rows is None:
+        counts += f"; {dataset.trusted} was not looked into, for its contract keeps some of it for its roles"
+    else:
+        counts += f"; {dataset.trusted} has {result.trusted_rows} rows"
     if in_raw != file["rows_accepted"] or missing:
         return (
             f"the ledger says loaded, but {dataset.raw} holds {in_raw} rows of the file, and "
@@ -54,22 +56,36 @@ def judge_loaded(file: Mapping[str, Any], result: Result, dataset: Dataset) -> t
 class Follower:
     """Looks at everything once a round; the view is told after each."""
 
-    def __init__(self, cloud: Cloud, datasets: dict[str, Dataset]) -> None:
-        self._cloud = cloud
-        self._datasets = datasets
-        self._airflow = Airflow(cloud.url("api-server"))
-        self._storage = storage_client(cloud)
-        self._bigquery = bigquery_client(cloud)
+    def __init__(self, deployment: Deployment) -> None:
+        self._deployment = deployment
+        self._datasets = deployment.datasets
+        self._lake = deployment.storage().bucket(deployment.buckets["lake"])
+        self._airflow = deployment.airflow()
+        self._bigquery = deployment.bigquery()
         self._results: dict[str, Result] = {}
         self._round = 0
 
-    def follow(self, ways: Sequence[Way], timeout: float, show: Callable[[], None]) -> None:
-        """Return when every way has a verdict; what is not done after `timeout` seconds gets one too."""
+    def follow(self, ways: Sequence[Way], timeout: float | None, show: Callable[[], None]) -> None:
+        """Return when every way has a verdict; what is not done after `timeout` seconds gets one too.
+
+        None is as long as it should take at most. Raises what asking again cannot mend, such as a right that
+        the user lacks.
+        """
+        if timeout is None:
+            timeout = self._deployment.patience
         deadline = time.monotonic() + timeout
         while True:
             try:
                 self._look(ways)
-            except (WebError, CommandError, GoogleAPIError, requests.RequestException) as error:
+            except (
+                WebError,
+                CommandError,
+                GoogleAPIError,
+                GoogleAuthError,
+                requests.RequestException,
+            ) as error:
+                if is_final(error):
+                    raise
                 # A part may be too busy to answer for a moment, or be started again; the deadline decides.
                 trouble = str(error)
             else:
@@ -83,18 +99,18 @@ class Follower:
                         one.end(self._say_late(one, timeout, trouble))
                 show()
                 return
-            time.sleep(_PAUSE)
+            time.sleep(self._deployment.pause)
 
     def _look(self, ways: Sequence[Way]) -> None:
         self._round += 1
         for dataset in sorted({one.dataset for one in ways if not one.is_over}):
             mine = [one for one in ways if one.dataset == dataset and not one.is_over]
-            batches = read_open_batches(self._storage, dataset)
+            batches = read_open_batches(self._lake, dataset)
             runs = self._airflow.runs(f"ingest_{dataset}")
             tasks: dict[str, list[dict[str, Any]]] = {}
             for one in mine:
-                if "event delivered" in one.steps and "event delivered" not in one.reached:
-                    way.see_delivery(one, self._deliveries(one))
+                if way.EVENT in one.steps and way.EVENT not in one.reached:
+                    way.see_delivery(one, self._deployment.deliveries(one.uri, one.generation))
                 way.see_batch(one, batches)
                 run = way.choose_run(one, runs)
                 way.see_run(one, run)
@@ -109,13 +125,6 @@ class Follower:
                     self._judge(one)
                 if not one.is_over and run and not closed and way.is_lost(one, runs):
                     one.end(self._say_failed(one, run))
-
-    def _deliveries(self, one: Way) -> list[dict[str, Any]]:
-        bucket, _, name = one.uri.removeprefix("gs://").partition("/")
-        query = urllib.parse.urlencode({"bucket": bucket, "name": name, "generation": one.generation})
-        url = f"{self._cloud.url('storage')}/_landfall/deliveries?{query}"
-        found: list[dict[str, Any]] = fetch_json(url)
-        return found
 
     def _judge(self, one: Way) -> None:
         """End the way by what the ledger says, if it says anything yet."""
@@ -152,7 +161,7 @@ class Follower:
 
     def _find_batch(self, one: Way) -> str | None:
         if one.replay is None:
-            return ledger.find_batch_of(self._bigquery, one.uri, one.generation)
+            return ledger.find_batch_of(self._bigquery, one.uri, one.generation, one.began_at)
         return ledger.find_replay(self._bigquery, one.dataset, one.replay, one.began_at)
 
     def _result(self, batch_id: str, dataset: Dataset) -> "Result | None":
@@ -161,39 +170,35 @@ class Follower:
             batch = ledger.find_batch(self._bigquery, batch_id)
             if batch is None or batch["state"] in ("failed", "divided"):
                 return None
-            files = ledger.list_batch_files(self._bigquery, batch_id)
-            self._results[batch_id] = Result(
-                {(file["source_uri"], file["source_generation"]): file for file in files},
-                ledger.count_missing(self._bigquery, dataset, batch_id, batch["claimed_at"]),
-                ledger.count_trusted(self._bigquery, [dataset])[dataset.name],
-            )
+            files = ledger.list_batch_files(self._bigquery, batch_id, batch["claimed_at"])
+            by_file = {(file["source_uri"], file["source_generation"]): file for file in files}
+            which = self._bigquery, dataset, batch_id, batch["claimed_at"]
+            if self._deployment.hides(dataset):
+                in_raw = {file: (rows, 0) for file, rows in ledger.count_in_raw(*which).items()}
+                self._results[batch_id] = Result(by_file, in_raw, None)
+            else:
+                trusted_rows = ledger.count_trusted(self._bigquery, [dataset])[dataset.name]
+                self._results[batch_id] = Result(by_file, ledger.count_missing(*which), trusted_rows)
         return self._results[batch_id]
 
     def _say_failed(self, one: Way, run: Mapping[str, Any]) -> str:
-        tasks = self._airflow.tasks(f"ingest_{one.dataset}", run["dag_run_id"])
+        dag, name = f"ingest_{one.dataset}", run["dag_run_id"]
+        tasks = self._airflow.tasks(dag, name)
         failed = ", ".join(way.failed_tasks(tasks)) or "a task"
         batch = ledger.find_batch(self._bigquery, one.batch.batch_id) if one.batch else None
         detail = f" {batch['detail']}." if batch and batch["detail"] else ""
         then = "the dataset's next run finishes the batch" if one.batch else "then replay it again"
-        folder = (
-            self._cloud.place.airflow
-            / "logs"
-            / f"dag_id=ingest_{one.dataset}"
-            / f"run_id={run['dag_run_id']}"
-        )
         return (
-            f"failed: {failed} of run {run['dag_run_id']} failed for good.{detail} The logs are in {folder}; "
-            f"`landfall logs driver` shows Spark's. Mend the cause; {then}."
+            f"failed: {failed} of run {name} failed for good.{detail} {self._deployment.say_logs(dag, name)} "
+            f"Mend the cause; {then}."
         )
 
     def _say_late(self, one: Way, timeout: float, trouble: str) -> str:
         step = one.next_step()
-        part = {"event delivered": "storage", "run asked for": "function", "Spark": "driver"}.get(
-            step, "scheduler"
-        )
         doing = one.now or trouble
         return (
             f"not done after {timeout:.0f} s: it waits for '{step}'"
             + (f" ({doing})" if doing else "")
-            + f". `landfall logs {part}` says more; the file goes on its way meanwhile (`landfall status`)."
+            + f". {self._deployment.say_where(step)} The file goes on its way meanwhile "
+            f"(`{self._deployment.command} status`)."
         )

@@ -6,7 +6,6 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from localcloud.airflow.api import parse_time
-from localcloud.launcher.cloud import BUCKETS
 
 if TYPE_CHECKING:
     from google.cloud import storage  # type: ignore[attr-defined]
@@ -29,11 +28,11 @@ class OpenBatch:
     retry_at: datetime | None = None
 
 
-def read_open_batches(client: "storage.Client", dataset: str) -> tuple[OpenBatch, ...]:
+def read_open_batches(lake: "storage.Bucket", dataset: str) -> tuple[OpenBatch, ...]:
     """The open batches of a dataset, in the order in which its runs look at them."""
     from google.api_core.exceptions import NotFound
 
-    blob = client.bucket(BUCKETS["lake"]).blob(f"journal/{dataset}/open.json")
+    blob = lake.blob(f"journal/{dataset}/open.json")
     try:
         document = json.loads(blob.download_as_bytes(timeout=10))
     except NotFound:

@@ -1,4 +1,4 @@
-"""`landfall query`: SQL to the local BigQuery, rows to standard output as they come."""
+"""`landfall query`: SQL to BigQuery, rows to standard output as they come."""
 
 import json
 import re
@@ -11,24 +11,20 @@ from typing import Any, TextIO
 
 from google.api_core.exceptions import GoogleAPICallError
 
-from localcloud.command.ledger import RETRY, describe
-from localcloud.command.session import find_cloud
 from localcloud.command.terminal import harmless
-from localcloud.launcher.clients import bigquery_client
+from localcloud.deployment.deployment import Deployment
+from localcloud.deployment.words import describe
 from localcloud.launcher.errors import CommandError
-from localcloud.launcher.place import Place
 
 _MEASURED = 1000  # rows that decide the widths of a table's columns
 _WIDEST = 60
 _TO_QUOTE = re.compile(r'[",\r\n]')
 
 
-def query(place: Place, sql: str, form: str) -> int:
+def query(deployment: Deployment, sql: str, form: str) -> int:
     """Run one statement or script and print its rows; an error of the SQL is a CommandError."""
-    client = bigquery_client(find_cloud(place, "bigquery"))
     try:
-        job = client.query(sql, retry=RETRY, job_retry=None, timeout=60)
-        result = job.result(retry=RETRY, job_retry=None)
+        result = deployment.bigquery().run(sql)
         columns = [(field.name, field.field_type) for field in result.schema]
         rows = (list(row.values()) for row in result)
         writers = {"table": write_table, "csv": write_csv, "json": write_json}

@@ -4,7 +4,7 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import Any, BinaryIO
 
 from google.api_core.exceptions import NotFound
 from rich.table import Table
@@ -12,18 +12,12 @@ from rich.text import Text
 
 from localcloud.command import export, ledger
 from localcloud.command.console import make_console, print_table
-from localcloud.command.datasets import Dialect, parse_dialect, read_datasets
+from localcloud.command.datasets import Dialect, parse_dialect
 from localcloud.command.export import Form, Key, Original
 from localcloud.command.originals import find_header, read_text
-from localcloud.command.session import find_cloud
 from localcloud.command.terminal import harmless
-from localcloud.launcher.clients import bigquery_client, storage_client
-from localcloud.launcher.cloud import BUCKETS
+from localcloud.deployment.deployment import Deployment
 from localcloud.launcher.errors import CommandError, UsageError
-from localcloud.launcher.place import Place
-
-if TYPE_CHECKING:
-    from google.cloud import storage  # type: ignore[attr-defined]
 
 STDOUT = "-"
 _SHOWN, _NAMED = 1000, 5
@@ -33,44 +27,45 @@ _READ_AT_ONCE = 8 << 20
 _NUMBERS = ("row", "offset", "bytes")
 
 
-def rejects(place: Place, dataset: str, batch: str | None, target: str | None) -> int:
+def rejects(deployment: Deployment, dataset: str, batch: str | None, target: str | None) -> int:
     """Show the rejected rows, or write their originals to `target` (`-`: standard output).
 
     Raises UsageError for a dataset or batch that does not exist, and for a target that cannot be dropped or
     that would be overwritten; CommandError when an original cannot be read.
     """
-    names = sorted(read_datasets(place.datasets))
-    if dataset not in names:
-        raise UsageError(f"there is no dataset {dataset!r}; the datasets are {', '.join(names) or 'none'}.")
+    known = deployment.require_dataset(dataset)
     if target not in (None, STDOUT):
         check_target(Path(str(target)))
-    cloud = find_cloud(place, "storage", "bigquery")
-    client = bigquery_client(cloud)
-    batch_id = batch and choose_batch(batch, dataset, ledger.list_batch_ids(client, dataset))
-    found = ledger.count_rejected(client, dataset, batch_id or "")
+    bigquery = deployment.bigquery()
+    batch_id = batch and choose_batch(batch, dataset, ledger.list_batch_ids(bigquery, dataset))
+    found = ledger.count_rejected(bigquery, known, batch_id or "")
     if not found:
         nothing = f"Nothing was rejected in {dataset}" + (f", batch {batch_id[:12]}" if batch_id else "")
         print(f"{nothing}.", file=sys.stderr if target == STDOUT else sys.stdout)
         return 0
-    rows = ledger.list_rejected(client, dataset, batch_id or "")
+    rows = ledger.list_rejected(bigquery, known, batch_id or "")
     if target is None:
-        _show(rows, sum(file["row_count"] for file in found), dataset)
+        total = sum(file["row_count"] for file in found)
+        _show(rows, total, f"{deployment.command} rejects {dataset} --csv FILE.csv")
         return 0
-    archive = Archive(storage_client(cloud), place)
+    archive = Archive(deployment)
     originals = {export.key_of(file): archive.describe(file) for file in found}
     if target == STDOUT:
         _print(rows, originals, archive)
     else:
-        _export(rows, originals, archive, Path(target), dataset)
+        again = f"{deployment.command} drop --wait --dataset {dataset}"
+        _export(rows, originals, archive, Path(target), again)
     return 0
 
 
 class Archive:
     """The originals, and the contract that each batch read them by."""
 
-    def __init__(self, client: "storage.Client", place: Place) -> None:
-        self._client = client
-        self._place = place
+    def __init__(self, deployment: Deployment) -> None:
+        self._client = deployment.storage()
+        self._lake = self._client.bucket(deployment.buckets["lake"])
+        self._contracts = deployment.contracts
+        self._command = deployment.command
         self._dialects: dict[str, Dialect] = {}
 
     def open(self, uri: str) -> BinaryIO:
@@ -88,7 +83,7 @@ class Archive:
         if uri is None:
             raise CommandError(
                 f"{name}: expected its original in the ledger, found none yet: batch {file['batch_id'][:12]} "
-                "is still open. Wait for its end (`landfall status`)."
+                f"is still open. Wait for its end (`{self._command} status`)."
             )
         dialect, zipped = self._dialect(file["dataset"], file["batch_id"]), name.endswith(".gz")
         header = b""
@@ -99,11 +94,11 @@ class Archive:
 
     def _dialect(self, dataset: str, batch_id: str) -> Dialect:
         if batch_id not in self._dialects:
-            blob = self._client.bucket(BUCKETS["lake"]).blob(f"{dataset}/{batch_id}/pipeline.json")
+            blob = self._lake.blob(f"{dataset}/{batch_id}/pipeline.json")
             try:
                 text = blob.download_as_text(timeout=20)
             except NotFound:
-                text = (self._place.datasets / dataset / "pipeline.json").read_text()
+                text = (self._contracts / dataset / "pipeline.json").read_text()
             self._dialects[batch_id] = parse_dialect(text)
         return self._dialects[batch_id]
 
@@ -160,7 +155,7 @@ def _export(
     originals: Mapping[Key, Original],
     archive: Archive,
     path: Path,
-    dataset: str,
+    again: str,
 ) -> None:
     paths = export.name_outputs(path, len(export.list_forms(originals.values())))
     counts = export.write_files(rows, originals, archive, paths)
@@ -168,7 +163,7 @@ def _export(
         what = f"{count} rejected row{'' if count == 1 else 's'}"
         print(f"{what} in {one}, the reasons in {export.reasons_of(one)}.")
     names, them = " ".join(map(str, paths)), "it" if len(paths) == 1 else "them"
-    print(f"Correct {them}, then: landfall drop --wait --dataset {dataset} {names}")
+    print(f"Correct {them}, then: {again} {names}")
     _warn(f"Only you can read {names}; delete {them} after the drop.")
 
 
@@ -176,7 +171,7 @@ def _warn(advice: str) -> None:
     print(f"landfall: originals may hold personal data in clear. {advice}", file=sys.stderr)
 
 
-def _show(rows: Iterator[Mapping[str, Any]], total: int, dataset: str) -> None:
+def _show(rows: Iterator[Mapping[str, Any]], total: int, all_of_them: str) -> None:
     console = make_console()
     lines = [
         (
@@ -210,7 +205,7 @@ def _show(rows: Iterator[Mapping[str, Any]], total: int, dataset: str) -> None:
         table.add_row(Text(file), *numbers, Text("\n".join(reasons)), Text(cut))
     print_table(console, table)
     if total > len(lines):
-        console.print(f"… and {total - len(lines)} more: landfall rejects {dataset} --csv FILE.csv")
+        console.print(f"… and {total - len(lines)} more: {all_of_them}")
 
 
 def _number(value: int | None) -> str:

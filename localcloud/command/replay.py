@@ -6,19 +6,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from google.cloud import bigquery
-
-from localcloud.airflow.api import Airflow
 from localcloud.command import ledger
 from localcloud.command.console import make_console
-from localcloud.command.datasets import read_datasets
 from localcloud.command.follow import Follower
-from localcloud.command.session import find_cloud
 from localcloud.command.view import WayView, final_line
 from localcloud.command.way import Way
-from localcloud.launcher.clients import bigquery_client
+from localcloud.deployment.bigquery import BigQuery
+from localcloud.deployment.deployment import Deployment
 from localcloud.launcher.errors import CommandError, UsageError
-from localcloud.launcher.place import Place
 from localcloud.launcher.web import WebError
 
 _BATCH = re.compile(r"[0-9a-f]{4,32}")
@@ -34,35 +29,38 @@ class Replay:
     files: tuple[tuple[str, int], ...]
 
 
-def replay(place: Place, given: str, wait: bool, timeout: float) -> int:
+def replay(deployment: Deployment, given: str, wait: bool, timeout: float | None) -> int:
     """Ask for the run that reads a batch or a file again; with `wait`, 0 only when all of it is in trusted.
 
     Raises UsageError for what the ledger does not know, or knows several of.
     """
-    cloud = find_cloud(place)
-    client = bigquery_client(cloud)
-    asked = choose(given, _batches(client, given), _files(client, given))
+    deployment.require_all()
+    bigquery = deployment.bigquery()
+    asked = choose(given, _batches(bigquery, given), _files(bigquery, given))
     console = make_console()
     began = datetime.now(UTC)
     run = f"{asked.dataset}__replay_{began:%Y-%m-%dT%H:%M:%S.%fZ}"
     try:
-        Airflow(cloud.url("api-server")).trigger(f"ingest_{asked.dataset}", run, {"replay": asked.asked})
+        deployment.airflow().trigger(f"ingest_{asked.dataset}", run, {"replay": asked.asked})
     except WebError as error:
         raise CommandError(
-            f"Airflow did not take the run: {error}. `landfall logs api-server` says more."
+            f"Airflow did not take the run: {error}. {deployment.say_where('Airflow')}"
         ) from error
     console.print(f"run {run} of ingest_{asked.dataset} reads again, from the archive:")
     for uri, generation in asked.files:
         console.print(f"  {uri}#{generation}", markup=False)
     if not wait:
-        console.print("Its rows replace what these files gave to trusted before. Follow it: landfall status")
+        console.print(
+            "Its rows replace what these files gave to trusted before. Follow it: "
+            f"{deployment.command} status"
+        )
         return 0
     ways = [
         Way(uri.rpartition("/")[2], asked.dataset, uri, generation, began, asked.asked)
         for uri, generation in asked.files
     ]
     with WayView(console, ways) as view:
-        Follower(cloud, read_datasets(place.datasets)).follow(ways, timeout, view.show)
+        Follower(deployment).follow(ways, timeout, view.show)
     for one in ways:
         console.print(final_line(one))
     return 0 if all(one.succeeded for one in ways) else 1
@@ -96,15 +94,15 @@ def choose(
     )
 
 
-def _batches(client: bigquery.Client, given: str) -> dict[str, list[dict[str, Any]]]:
+def _batches(bigquery: BigQuery, given: str) -> dict[str, list[dict[str, Any]]]:
     found: dict[str, list[dict[str, Any]]] = {}
     if _BATCH.fullmatch(given):
-        for file in ledger.list_archived(client, "STARTS_WITH(batch_id, @given)", given):
+        for file in ledger.list_archived(bigquery, "STARTS_WITH(batch_id, @given)", given):
             found.setdefault(file["batch_id"], []).append(file)
     return found
 
 
-def _files(client: bigquery.Client, given: str) -> list[dict[str, Any]]:
+def _files(bigquery: BigQuery, given: str) -> list[dict[str, Any]]:
     identity = "CONCAT(source_uri, '#', CAST(source_generation AS STRING)) = @given"
     named = "ENDS_WITH(source_uri, CONCAT('/', @given))"
-    return ledger.list_archived(client, f"({identity} OR source_uri = @given OR {named})", given)
+    return ledger.list_archived(bigquery, f"({identity} OR source_uri = @given OR {named})", given)

@@ -4,7 +4,7 @@ import json
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from rich.console import Console
@@ -14,15 +14,11 @@ from rich.text import Text
 from localcloud.airflow.api import Airflow
 from localcloud.command import ledger
 from localcloud.command.console import make_console, print_table
-from localcloud.command.datasets import Dataset, read_datasets, why_ignored
+from localcloud.command.datasets import Dataset, why_ignored
 from localcloud.command.journal import OpenBatch, read_open_batches
 from localcloud.command.query import to_json
-from localcloud.launcher.clients import bigquery_client, storage_client
-from localcloud.launcher.cloud import BUCKETS, Cloud
-from localcloud.launcher.parts import name_parts
-from localcloud.launcher.place import Place
-from localcloud.launcher.process import is_alive
-from localcloud.launcher.state import State, read_state
+from localcloud.deployment.deployment import Deployment, Look
+from localcloud.launcher.errors import CommandError
 from localcloud.launcher.web import WebError
 
 VERSION = 1
@@ -40,80 +36,57 @@ class Landed:
     created_at: datetime | None
 
 
-def status(place: Place, as_json: bool) -> int:
-    """Show the state; 1 when some parts are down while others run."""
-    document = observe(place)
+def status(deployment: Deployment, as_json: bool) -> int:
+    """Show the state; 1 when something is down that should run."""
+    look = deployment.look()
+    document: dict[str, Any] = {"version": VERSION, **look.head, "datasets": [], "files": []}
+    if not look.blind:
+        document |= observe(deployment)
     if as_json:
         print(json.dumps(document, indent=2, ensure_ascii=sys.stdout.isatty()))
     else:
-        show(make_console(), document)
-    states = {part["state"] for part in document["parts"]}
-    return 1 if len(states) > 1 else 0
+        show(make_console(), look, document, deployment.command)
+    return 0 if look.sound else 1
 
 
-def observe(place: Place) -> dict[str, Any]:
-    """Everything that `status --json` prints."""
-    state = read_state(place.state)
-    parts = describe_parts(state)
-    datasets = read_datasets(place.datasets)
-    document: dict[str, Any] = {
-        "version": VERSION,
-        "home": str(place.home),
-        "parts": parts,
-        "datasets": [],
-        "files": [],
-    }
-    up = {part["name"] for part in parts if part["state"] == "up"}
-    if {"storage", "bigquery"} <= up:
-        cloud = Cloud(place, state.ports)
-        _observe_data(cloud, datasets, document)
-    return document
-
-
-def describe_parts(state: State) -> list[dict[str, Any]]:
-    """Each part's state (up, down), process and port."""
-    return [
-        {
-            "name": name,
-            "state": "up" if (running := state.parts.get(name)) and is_alive(running) else "down",
-            "pid": running.pid if running and is_alive(running) else None,
-            "port": state.ports.get(name),
-        }
-        for name in name_parts(state.faults)
-    ]
-
-
-def _observe_data(cloud: Cloud, datasets: Mapping[str, Dataset], document: dict[str, Any]) -> None:
-    objects, tables = storage_client(cloud), bigquery_client(cloud)
+def observe(deployment: Deployment) -> dict[str, Any]:
+    """What `status --json` says of datasets and files."""
+    datasets, bigquery, storage = deployment.datasets, deployment.bigquery(), deployment.storage()
     landed = [
         Landed(f"gs://{blob.bucket.name}/{blob.name}", int(blob.generation), blob.time_created)
-        for blob in objects.list_blobs(BUCKETS["landing"], timeout=20)
+        for blob in storage.list_blobs(deployment.buckets["landing"], timeout=20)
     ]
-    batches = {name: read_open_batches(objects, name) for name in datasets}
-    recorded = ledger.list_files(tables, _FILES)
-    last = ledger.list_last_batches(tables)
-    counts = ledger.count_trusted(tables, datasets.values())
+    lake = storage.bucket(deployment.buckets["lake"])
+    batches = {name: read_open_batches(lake, name) for name in datasets}
+    recorded = ledger.list_files(bigquery, _FILES, datetime.now(UTC))
+    last = ledger.list_last_batches(bigquery)
+    seen = [dataset for dataset in datasets.values() if not deployment.hides(dataset)]
+    counts = ledger.count_trusted(bigquery, seen)
+    airflow = _find_airflow(deployment)
     described = {
         name: [
-            describe_open(batch, find_step(cloud, batch), ledger.find_batch(tables, batch.batch_id))
+            describe_open(batch, find_step(airflow, batch), ledger.find_batch(bigquery, batch.batch_id))
             for batch in opened
         ]
         for name, opened in batches.items()
     }
     everyone = [batch for opened in batches.values() for batch in opened]
     known = {one["batch_id"]: one for opened in described.values() for one in opened}
-    document["files"] = describe_files(landed, everyone, recorded, datasets, known)
-    document["datasets"] = [
-        {
-            "dataset": name,
-            "pending": sum(f["dataset"] == name and f["state"] == "pending" for f in document["files"]),
-            "running": next((one for one in described[name] if one["state"] != WAITING), None),
-            "waiting": [one for one in described[name] if one["state"] == WAITING],
-            "last_batch": to_json(last.get(name)),
-            "trusted_rows": counts.get(name),
-        }
-        for name in datasets
-    ]
+    files = describe_files(landed, everyone, recorded, datasets, known)
+    return {
+        "datasets": [
+            {
+                "dataset": name,
+                "pending": sum(f["dataset"] == name and f["state"] == "pending" for f in files),
+                "running": next((one for one in described[name] if one["state"] != WAITING), None),
+                "waiting": [one for one in described[name] if one["state"] == WAITING],
+                "last_batch": to_json(last.get(name)),
+                "trusted_rows": counts.get(name),
+            }
+            for name in datasets
+        ],
+        "files": files,
+    }
 
 
 def describe_files(
@@ -182,11 +155,18 @@ def _entry(uri: str, generation: int, **facts: Any) -> dict[str, Any]:
     return {"uri": uri, "generation": generation, **{name: to_json(facts.get(name)) for name in names}}
 
 
-def find_step(cloud: Cloud, batch: OpenBatch) -> str | None:
-    """The tasks that work on the open batch now; None when none does, or Airflow does not say."""
-    if batch.retry_at is not None:
+def _find_airflow(deployment: Deployment) -> Airflow | None:
+    try:
+        return deployment.airflow()
+    except CommandError:
         return None
-    airflow, dag = Airflow(cloud.url("api-server")), f"ingest_{batch.dataset}"
+
+
+def find_step(airflow: Airflow | None, batch: OpenBatch) -> str | None:
+    """The tasks that work on the open batch now; None when none does, or Airflow does not say."""
+    if airflow is None or batch.retry_at is not None:
+        return None
+    dag = f"ingest_{batch.dataset}"
     try:
         run = next((run for run in airflow.runs(dag) if run["state"] == "running"), None)
         tasks = airflow.tasks(dag, run["dag_run_id"]) if run else []
@@ -213,17 +193,13 @@ def describe_open(batch: OpenBatch, step: str | None, known: Mapping[str, Any] |
     }
 
 
-def show(console: Console, document: Mapping[str, Any]) -> None:
-    up = [part["name"] for part in document["parts"] if part["state"] == "up"]
-    down = [part["name"] for part in document["parts"] if part["state"] == "down"]
-    if not up:
-        console.print(f"The local cloud in {document['home']} is down. Start it with `landfall up`.")
+def show(console: Console, look: Look, document: Mapping[str, Any], command: str) -> None:
+    """Show the document; `command` is how the user calls the command for what it tells of."""
+    for line in look.lines:
+        console.print(line)
+    if look.blind:
+        console.print(look.blind)
         return
-    console.print(Text.assemble("up    ", (", ".join(up), "green")))
-    if down:
-        console.print(
-            Text.assemble("down  ", (", ".join(down), "red"), "  (`landfall up` starts them again)")
-        )
     console.print()
     table = _table("dataset", "pending", "running", "last batch", "rows trusted")
     for one in document["datasets"]:
@@ -236,11 +212,8 @@ def show(console: Console, document: Mapping[str, Any]) -> None:
             "–" if one["trusted_rows"] is None else str(one["trusted_rows"]),
         )
     print_table(console, table)
-    if not document["datasets"]:
-        console.print("Without storage and bigquery nothing can be said of files.")
-        return
     if not document["files"]:
-        console.print("\nNo file has landed yet: landfall drop --wait FILE.csv")
+        console.print(f"\nNo file has landed yet: {command} drop --wait FILE.csv")
         return
     console.print()
     files = _table("file", "state", "rows", "rejected", "when", "why")
@@ -256,7 +229,7 @@ def show(console: Console, document: Mapping[str, Any]) -> None:
     print_table(console, files)
     more = len(document["files"]) - _SHOWN
     if more > 0:
-        console.print(f"… and {more} more: landfall status --json")
+        console.print(f"… and {more} more: {command} status --json")
 
 
 def _under_way(running: Mapping[str, Any] | None, waiting: Sequence[Mapping[str, Any]]) -> str:

@@ -21,6 +21,8 @@ STEPS = (
 )
 # An archived file that is read again neither lands nor makes an event.
 _REPLAY_STEPS = STEPS[2:]
+EVENT = "event delivered"
+_UNSEEN_EVENT_STEPS = tuple(step for step in STEPS if step != EVENT)
 # Which tasks of a run have to be done for a step to be done; the step is named for its end.
 TASKS = {
     "cluster": ("create_cluster",),
@@ -36,6 +38,7 @@ class Way:
     """One followed file. `reached` says when a step was done (UTC) and a remark on it.
 
     With `replay`, what was asked to be read again, the file is of that batch, and began when it was asked.
+    Without `sees_event` nobody can say what became of its event.
     """
 
     label: str
@@ -44,6 +47,7 @@ class Way:
     generation: int
     began_at: datetime
     replay: str | None = None
+    sees_event: bool = True
     reached: dict[str, tuple[datetime, str]] = field(default_factory=dict)
     batch: OpenBatch | None = None
     now: str = ""
@@ -56,7 +60,9 @@ class Way:
 
     @property
     def steps(self) -> tuple[str, ...]:
-        return STEPS if self.replay is None else _REPLAY_STEPS
+        if self.replay is not None:
+            return _REPLAY_STEPS
+        return STEPS if self.sees_event else _UNSEEN_EVENT_STEPS
 
     @property
     def is_over(self) -> bool:
@@ -82,7 +88,7 @@ def see_delivery(way: Way, deliveries: Iterable[Mapping[str, Any]]) -> None:
     """Take in what the storage says of the file's event."""
     for delivery in deliveries:
         if delivery["state"] == "delivered":
-            way.reach("event delivered", parse_time(delivery["delivered_at"]))
+            way.reach(EVENT, parse_time(delivery["delivered_at"]))
         elif delivery["attempts"]:
             status = delivery["last_status"] or delivery["last_error"]
             way.now = f"event refused {delivery['attempts']} times, last with {status}"

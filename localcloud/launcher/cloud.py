@@ -1,15 +1,27 @@
-"""The local cloud's names and addresses, and what of them its parts and its clients are told."""
+"""The local cloud's names and addresses, and what of them its parts and its clients are told.
 
+The local cloud is an environment as those of Terraform are: its settings are a var-file that Terraform could
+plan with, and its names are made of them as Terraform makes them. A test compares the two.
+"""
+
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 from localcloud.launcher.place import Place
 from localcloud.launcher.ports import HOST
 from localcloud.secrets.keys import list_versions
 
-PROJECT = "landfall-local"
-REGION = "us-central1"
-BIGQUERY_LOCATION = "us-central1"
+VAR_FILE = Path(__file__).resolve().parents[1] / "local.tfvars.json"
+_VARIABLES: Mapping[str, Any] = json.loads(VAR_FILE.read_text())
+
+PROJECT: str = _VARIABLES["project"]
+REGION: str = _VARIABLES["region"]
+BIGQUERY_LOCATION: str = _VARIABLES["bigquery_location"]
+# Those that the pipeline reads or writes. Terraform also makes one for the function's source and one for
+# Composer: here the function and Airflow run from the checkout.
 BUCKETS = {
     purpose: f"{PROJECT}-{purpose}"
     for purpose in ("landing", "archive", "rejected", "lake", "code", "staging")
@@ -50,12 +62,12 @@ def names(cloud: Cloud) -> dict[str, str]:
         "LANDFALL_BIGQUERY_LOCATION": BIGQUERY_LOCATION,
         **{f"LANDFALL_{purpose.upper()}_BUCKET": bucket for purpose, bucket in BUCKETS.items()},
         "LANDFALL_DATASETS_DIR": str(cloud.place.datasets),
-        "LANDFALL_DATAPROC_SERVICE_ACCOUNT": f"dataproc@{PROJECT}.iam.gserviceaccount.com",
+        "LANDFALL_DATAPROC_SERVICE_ACCOUNT": f"landfall-dataproc@{PROJECT}.iam.gserviceaccount.com",
         "LANDFALL_DATAPROC_SUBNETWORK": f"projects/{PROJECT}/regions/{REGION}/subnetworks/landfall",
         "LANDFALL_SECRETS_URL": cloud.url("secrets"),
         "LANDFALL_TOKEN_KEY": token_key(cloud.place),
-        "LANDFALL_BATCH_WINDOW_SECONDS": "2",
-        "LANDFALL_RUN_GRACE_SECONDS": "0",
+        "LANDFALL_BATCH_WINDOW_SECONDS": str(_VARIABLES["batch_window_seconds"]),
+        "LANDFALL_RUN_GRACE_SECONDS": str(_VARIABLES["run_grace_seconds"]),
     }
 
 

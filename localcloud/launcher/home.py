@@ -21,6 +21,8 @@ OURS = (
 )
 # What a command that failed before there was a cloud leaves behind.
 _HARMLESS = ("lock", "logs", "logs/landfall.log")
+# Where `make deploy` keeps what it said of environments; they have nothing to do with a local cloud here.
+_ENVIRONMENTS = "environments"
 
 
 def holds_cloud(place: Place) -> bool:
@@ -38,7 +40,8 @@ def holds_cloud(place: Place) -> bool:
 
 def is_blank(place: Place) -> bool:
     """Whether nothing lies in the folder, or there is none."""
-    return all(str(path.relative_to(place.home)) in _HARMLESS for path in place.home.rglob("*"))
+    found = (path.relative_to(place.home) for path in place.home.rglob("*"))
+    return all(path.parts[0] == _ENVIRONMENTS or str(path) in _HARMLESS for path in found)
 
 
 def check_home(place: Place) -> None:

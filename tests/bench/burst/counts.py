@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from localcloud.airflow.api import Airflow
+from localcloud.airflow.api import Airflow, LocalSession
 from localcloud.launcher.web import fetch_json
 
 _PAGE = 100
@@ -79,4 +79,4 @@ def _pages(airflow: Airflow, path: str, key: str) -> Iterator[dict[str, Any]]:
 
 def _get(airflow: Airflow, path: str, **query: int) -> Any:
     address = f"{airflow.url}/api/v2/{path}?{urllib.parse.urlencode(query)}"
-    return fetch_json(address, {"Authorization": f"Bearer {airflow.token()}"}, timeout=60)
+    return fetch_json(address, {"Authorization": f"Bearer {LocalSession(airflow.url).token()}"}, timeout=60)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from localcloud.cli import _parser, main
-from localcloud.launcher.home import OURS, make_home
+from localcloud.launcher.home import OURS, check_home, make_home
 from localcloud.launcher.place import ROOT, Place
 from localcloud.launcher.process import MARK, end_all
 
@@ -48,6 +48,9 @@ def landfall(home: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
         (["env"], 1, "is down. Start it with `landfall up`"),
         (["query", "SELECT 1"], 1, "is down. Start it with `landfall up`"),
         (["drop", "absent.csv", "--dataset", "nope"], 2, "no dataset 'nope'"),
+        (["--env", "dev", "status"], 1, "`make deploy ENV=dev` deploys it"),
+        (["--env", "../dev", "status"], 2, "--env: expected the name of an environment"),
+        (["--env", "dev", "up"], 2, "`landfall up` is for the local cloud alone: `make deploy ENV=dev`"),
     ],
 )
 def test_an_error_is_one_paragraph_and_its_code(
@@ -100,6 +103,17 @@ def make_cloud(home: Path) -> Path:
         elif not path.exists():
             path.touch()
     return home
+
+
+def test_environments_are_no_cloud_and_stay_where_they_are(tmp_path: Path) -> None:
+    environments = tmp_path / "home" / "environments"
+    environments.mkdir(parents=True)
+    (environments / "dev.json").write_text("{}")
+    check_home(Place(ROOT, tmp_path / "home"))
+    assert landfall(tmp_path / "home", "reset", "--yes").stdout.startswith("Nothing to delete: ")
+    home = make_cloud(tmp_path / "home")
+    assert landfall(home, "reset", "--yes").returncode == 0
+    assert content(home) == {"environments": None, "environments/dev.json": b"{}"}
 
 
 @pytest.mark.parametrize("damaged", [False, True])

@@ -1,5 +1,7 @@
 import json
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -8,7 +10,7 @@ from localcloud.command.drop import choose_targets
 from localcloud.launcher.errors import UsageError
 
 NAMES = ["price", "price_quote", "comp_boss"]
-DATASETS = {name: Dataset(name, ("id",), f"raw.{name}", f"trusted.{name}") for name in NAMES}
+DATASETS = {name: Dataset(name, ("id",), f"raw.{name}", f"trusted.{name}", f"ops.{name}") for name in NAMES}
 
 
 @pytest.mark.parametrize(
@@ -59,7 +61,6 @@ def test_a_target_that_makes_no_sense_is_refused_with_the_datasets(tmp_path: Pat
     file.touch()
     for files, dataset, message in [
         ([file], None, "--dataset .the datasets: comp_boss, price, price_quote"),
-        ([file], "nope", "no dataset 'nope'; the datasets are comp_boss"),
         ([tmp_path / "absent.csv"], "price", "found nothing"),
         ([tmp_path], "price", "found a folder"),
         ([file, file], "price", "given twice"),
@@ -70,12 +71,15 @@ def test_a_target_that_makes_no_sense_is_refused_with_the_datasets(tmp_path: Pat
 
 def test_datasets_are_read_from_the_rendered_contracts(tmp_path: Path) -> None:
     (tmp_path / "price").mkdir()
-    document = {
-        "dataset": "price",
-        "key": ["id"],
-        "raw": {"table": "raw.price"},
-        "trusted": {"table": "trusted.price"},
-    }
-    (tmp_path / "price" / "pipeline.json").write_text(json.dumps(document))
+    trusted: dict[str, Any] = {"table": "trusted.price", "partitioning": None}
+    tables = {"raw": {"table": "raw.price"}, "trusted": trusted, "rejected": {"table": "ops.price"}}
+    warehouse = {"restricted_columns": ["note"], "roles": [{"row_filter": None}], "tables": tables}
+    (tmp_path / "price" / "pipeline.json").write_text(json.dumps({"dataset": "price", "key": ["id"]}))
+    (tmp_path / "price" / "warehouse.json").write_text(json.dumps(warehouse))
     (tmp_path / "not_rendered").mkdir()
     assert read_datasets(tmp_path) == {"price": DATASETS["price"]}
+    trusted["partitioning"] = {"field": "id", "type": "MONTH"}
+    for guard in ({"restricted_columns": ["id"]}, {"roles": [{"row_filter": "note IS NULL"}]}):
+        (tmp_path / "price" / "warehouse.json").write_text(json.dumps(warehouse | guard))
+        expected = replace(DATASETS["price"], partition="id", guarded=True)
+        assert read_datasets(tmp_path) == {"price": expected}

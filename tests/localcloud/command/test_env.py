@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from localcloud.command.env import make_exports, render_exports
+from localcloud.deployment.local import make_exports, render_local_exports
 from localcloud.launcher.cloud import SERVERS, Cloud
 from localcloud.launcher.environment import make_environment
 from localcloud.launcher.gcloud import write_client_files
@@ -21,7 +21,7 @@ def cloud(tmp_path: Path) -> Cloud:
 
 def test_a_shell_reads_every_export_as_it_is_meant(cloud: Cloud) -> None:
     exports = make_exports(cloud, token="a'b")
-    script = render_exports(exports) + "\nenv -0"
+    script = render_local_exports(exports) + "\nenv -0"
     clean = {"PATH": "/usr/bin:/bin", "GOOGLE_APPLICATION_CREDENTIALS": "/mine.json"}
     done = subprocess.run(["sh", "-c", script], env=clean, capture_output=True, check=True)
     found = dict(line.split("=", 1) for line in done.stdout.decode().split("\0") if line)
@@ -30,14 +30,14 @@ def test_a_shell_reads_every_export_as_it_is_meant(cloud: Cloud) -> None:
 
 
 def test_every_line_is_one_export(cloud: Cloud) -> None:
-    for line in render_exports(make_exports(cloud, "t")).splitlines():
+    for line in render_local_exports(make_exports(cloud, "t")).splitlines():
         words = shlex.split(line)
         assert len(words) == 2
         assert words[0] in ("export", "unset")
 
 
 def test_loopback_joins_what_the_shell_keeps_from_its_proxy(cloud: Cloud) -> None:
-    script = render_exports(make_exports(cloud, "t")) + '\necho "$no_proxy $NO_PROXY"'
+    script = render_local_exports(make_exports(cloud, "t")) + '\necho "$no_proxy $NO_PROXY"'
     clean = {"PATH": "/usr/bin:/bin", "no_proxy": "corp.example"}
     done = subprocess.run(["sh", "-c", script], env=clean, capture_output=True, text=True, check=True)
     assert done.stdout == "corp.example,127.0.0.1,localhost 127.0.0.1,localhost\n"

@@ -36,7 +36,7 @@ def test_a_raw_text_stays_on_its_line_and_steers_no_terminal() -> None:
 def test_rows_are_shown_with_every_reason_and_no_markup(capsys: pytest.CaptureFixture[str]) -> None:
     withheld = row(None, ("bad_quote", None, None, "text after a closing quote")) | {"text_offset": None}
     rows = [RAGGED, TYPED, row("[bold]x" + "y" * 500, ("bad_encoding", None, None, None)), withheld]
-    subject._show(iter(rows), 7, "orders")
+    subject._show(iter(rows), 7, "landfall rejects orders --csv FILE.csv")
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].split() == ["file", "row", "offset", "bytes", "reasons", "raw"]
     assert lines[1].startswith("orders/a b.csv   41    1024      7  ragged_row: expected 2 fields, found 1")

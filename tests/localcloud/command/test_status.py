@@ -8,15 +8,21 @@ from pathlib import Path
 import psutil
 import pytest
 from rich.console import Console
+from rich.text import Text
 
 from localcloud.command.datasets import Dataset
 from localcloud.command.journal import OpenBatch
-from localcloud.command.status import Landed, describe_files, describe_open, describe_parts, show
+from localcloud.command.status import Landed, describe_files, describe_open, show
+from localcloud.deployment.deployment import Look
+from localcloud.deployment.local import LocalDeployment, describe_parts
 from localcloud.launcher.parts import PARTS
-from localcloud.launcher.state import Running, State
+from localcloud.launcher.place import ROOT, Place
+from localcloud.launcher.state import Running, State, write_state
 
 AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
-DATASETS = {"price_quote": Dataset("price_quote", ("id",), "raw.price_quote", "trusted.price_quote")}
+DATASETS = {
+    "price_quote": Dataset("price_quote", ("id",), "raw.price_quote", "trusted.price_quote", "ops.rejected")
+}
 BATCH = OpenBatch("price_quote", "b1", "run", AT, frozenset({("gs://l/price_quote/claimed.csv", 2)}))
 RECORDED = {
     "dataset": "price_quote",
@@ -91,32 +97,58 @@ def test_a_part_is_up_only_when_its_very_process_runs() -> None:
     assert parts[0] == {"name": "storage", "state": "up", "pid": os.getpid(), "port": 20001}
 
 
-@pytest.mark.parametrize("up", [True, False])
-def test_the_view_says_what_runs_and_why_a_file_is_bad(up: bool) -> None:
+DOCUMENT = {
+    "datasets": [
+        {
+            "dataset": "price_quote",
+            "pending": 1,
+            "running": None,
+            "waiting": [{"retry_at": AT.isoformat()}, {"retry_at": "2027-01-01T00:00:00+00:00"}],
+            "last_batch": None,
+            "trusted_rows": 5,
+        }
+    ],
+    "files": describe_files([Landed("gs://l/a.csv", 1, AT)], [], [RECORDED], DATASETS, {}),
+}
+
+
+def test_the_view_says_what_runs_and_why_a_file_is_bad() -> None:
     out = io.StringIO()
-    document = {
-        "home": "/state",
-        "parts": [{"name": "storage", "state": "up" if up else "down"}],
-        "datasets": [
-            {
-                "dataset": "price_quote",
-                "pending": 1,
-                "running": None,
-                "waiting": [{"retry_at": AT.isoformat()}, {"retry_at": "2027-01-01T00:00:00+00:00"}],
-                "last_batch": None,
-                "trusted_rows": 5,
-            }
-        ],
-        "files": describe_files([Landed("gs://l/a.csv", 1, AT)], [], [RECORDED], DATASETS, {}),
-    }
-    show(Console(file=out, width=200), document)
-    if up:
-        assert "expected a,b, found b,a" in out.getvalue()
-        assert "the datasets are price_quote" in out.getvalue()
-        assert f"2 failed, tried again at {AT.astimezone():%H:%M:%S}" in out.getvalue()
-        assert "\x1b" not in out.getvalue()
-    else:
-        assert out.getvalue() == "The local cloud in /state is down. Start it with `landfall up`.\n"
+    look = Look({}, [Text("up    storage")], "", sound=True)
+    show(Console(file=out, width=200), look, DOCUMENT, "landfall --env dev")
+    assert out.getvalue().startswith("up    storage\n")
+    assert "expected a,b, found b,a" in out.getvalue()
+    assert "the datasets are price_quote" in out.getvalue()
+    assert f"2 failed, tried again at {AT.astimezone():%H:%M:%S}" in out.getvalue()
+    assert "\x1b" not in out.getvalue()
+
+
+def test_where_nothing_has_landed_the_view_says_how_to_begin() -> None:
+    out = io.StringIO()
+    show(Console(file=out), Look({}, [], "", sound=True), DOCUMENT | {"files": []}, "landfall --env dev")
+    assert out.getvalue().endswith("No file has landed yet: landfall --env dev drop --wait FILE.csv\n")
+
+
+@pytest.mark.parametrize(
+    ("running", "lines", "blind", "sound"),
+    [
+        ([], [], "The local cloud in {home} is down. Start it with `landfall up`.", True),
+        (["storage"], ["up    storage", "down  bigquery, "], "Without storage and bigquery nothing", False),
+        (["storage", "bigquery"], ["up    storage, bigquery", "down  dataproc, "], "", False),
+        (list(PARTS), ["up    storage, bigquery, dataproc"], "", True),
+    ],
+)
+def test_a_local_cloud_is_sound_when_all_of_it_or_nothing_runs(
+    tmp_path: Path, running: list[str], lines: list[str], blind: str, sound: bool
+) -> None:
+    me = Running(os.getpid(), psutil.Process().create_time())
+    place = Place(ROOT, tmp_path)
+    write_state(place.state, State(dict.fromkeys(PARTS, 20001), dict.fromkeys(running, me)))
+    look = LocalDeployment(place).look()
+    assert [line.plain[: len(begin)] for line, begin in zip(look.lines, lines, strict=True)] == lines
+    assert look.blind.startswith(blind.format(home=tmp_path))
+    assert bool(look.blind) == bool(blind)
+    assert look.sound is sound
 
 
 def test_status_of_an_empty_folder_is_pure_json(

@@ -53,6 +53,12 @@ def test_each_step_is_noted_when_it_is_first_seen_done() -> None:
     assert one.now == "csv_to_parquet runs"
 
 
+def test_where_events_cannot_be_seen_a_file_is_waited_for_from_its_run_on() -> None:
+    one = Way("a.csv", "price_quote", URI, 7, LANDED, sees_event=False)
+    assert one.next_step() == "run asked for"
+    assert one.steps == tuple(step for step in followed().steps if step != "event delivered")
+
+
 def test_loading_is_done_with_the_later_of_its_two_loads() -> None:
     one = followed()
     way.see_batch(one, [BATCH])

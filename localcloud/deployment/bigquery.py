@@ -1,0 +1,56 @@
+"""Questions to BigQuery, asked once, with an end to trying."""
+
+from collections.abc import Iterator, Mapping
+from datetime import date, datetime
+from typing import Any
+
+from google.api_core.exceptions import GoogleAPICallError
+from google.cloud import bigquery
+from google.cloud.bigquery.retry import DEFAULT_RETRY
+
+from localcloud.deployment.words import describe
+from localcloud.launcher.errors import CommandError
+
+Value = str | int | date | datetime
+
+
+class BigQuery:
+    """A client whose every request is tried for `patience` seconds at most; how long a query runs is free."""
+
+    def __init__(self, client: bigquery.Client, patience: float) -> None:
+        self._client = client
+        self._retry = DEFAULT_RETRY.with_timeout(patience)
+
+    def run(self, sql: str, parameters: Mapping[str, Value] | None = None) -> Any:
+        """The rows of a statement or script, with their schema; raises GoogleAPICallError.
+
+        A job that fails is not run again: what it should change may be changed.
+        """
+        config = bigquery.QueryJobConfig(
+            query_parameters=[
+                bigquery.ScalarQueryParameter(name, kind_of(value), value)
+                for name, value in (parameters or {}).items()
+            ]
+        )
+        job = self._client.query(sql, job_config=config, retry=self._retry, job_retry=None, timeout=60)
+        return job.result(retry=self._retry, job_retry=None)
+
+    def ask(self, sql: str, parameters: Mapping[str, Value] | None = None) -> Iterator[Any]:
+        """The rows of a query, as they come; raises CommandError with BigQuery's own words."""
+        try:
+            yield from self.run(sql, parameters)
+        except GoogleAPICallError as error:
+            raise CommandError(f"BigQuery says: {describe(error)}") from error
+
+
+def kind_of(value: Value) -> str:
+    """The type that BigQuery gives a parameter of this value."""
+    match value:
+        case datetime():
+            return "TIMESTAMP" if value.tzinfo else "DATETIME"
+        case date():
+            return "DATE"
+        case int():
+            return "INT64"
+        case str():
+            return "STRING"
