@@ -30,7 +30,7 @@ Series = dict[str, str]
 def promtool() -> str:
     found = shutil.which(os.environ.get("PROMTOOL", "promtool"))
     if found is None:
-        pytest.skip("promtool is not on PATH, and PROMTOOL names none: apt-get install prometheus")
+        pytest.skip("no promtool on PATH, and PROMTOOL names none: tests/terraform/fetch-promtool gets one")
     return found
 
 
