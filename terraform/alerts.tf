@@ -146,6 +146,11 @@ resource "google_monitoring_notification_channel" "email" {
   type         = "email"
   labels       = { email_address = each.key }
 
+  # An address that goes is deleted after the alerts let go of it; before, the API refuses.
+  lifecycle {
+    create_before_destroy = true
+  }
+
   depends_on = [google_project_service.api]
 }
 

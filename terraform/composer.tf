@@ -60,8 +60,18 @@ variable "composer_workloads" {
   }
 
   validation {
-    condition     = var.composer_workloads.web_server.cpu >= 1
-    error_message = "Expected at least 1 vCPU for the web server."
+    condition     = var.composer_workloads.web_server.cpu >= 1 && var.composer_workloads.web_server.cpu <= 4
+    error_message = "Expected 1 to 4 vCPU for the web server."
+  }
+
+  validation {
+    condition     = var.composer_workloads.scheduler.cpu <= 1 && var.composer_workloads.triggerer.cpu <= 1
+    error_message = "Expected at most 1 vCPU for a scheduler and a triggerer: more of them is more."
+  }
+
+  validation {
+    condition     = alltrue([for part in [var.composer_workloads.scheduler, var.composer_workloads.dag_processor] : part.count >= 1 && part.count <= 3])
+    error_message = "Expected 1 to 3 schedulers and DAG processors."
   }
 }
 
@@ -98,13 +108,12 @@ locals {
   }
 
   airflow_options = {
-    # Half a GB for each task: its process takes about 0.26 GB once the Google provider is imported.
-    "celery-worker_concurrency" = tostring(floor(2 * var.composer_workloads.worker.memory_gb))
+    # Half a GB for each task, and 24 tasks are the most that Composer allows a worker: its process takes about 0.26 GB once the Google provider is imported.
+    "celery-worker_concurrency" = tostring(min(24, floor(2 * var.composer_workloads.worker.memory_gb)))
     # The DAG of a new dataset is there a minute after its files, and takes files at once: a paused one would only
     # queue its runs.
     "dag_processor-refresh_interval"   = "60"
     "core-dags_are_paused_at_creation" = "False"
-    "core-load_examples"               = "False"
     # Whoever comes for the first time, by the API or by a browser, is registered with this role: it may ask for runs,
     # look at them and clear them. Composer's own default, Op, may change connections and variables too.
     "api-composer_auth_user_registration_role" = "User"

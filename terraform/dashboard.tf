@@ -217,24 +217,26 @@ locals {
     },
   ]
 
+  # A nought and an empty list are left out: the API does not give them back, and each plan would put them in again.
   dashboard_tiles = concat(
-    [for index, card in local.scorecards : {
-      xPos   = index * 6
-      yPos   = 0
-      width  = 6
-      height = 8
+    [for index, card in local.scorecards : merge(index == 0 ? {} : { xPos = index * 6 }, {
+      width                                                               = 6
+      height                                                              = 8
       widget = {
         title = card.title
-        scorecard = {
-          timeSeriesQuery = { prometheusQuery = card.query }
-          sparkChartView  = { sparkChartType = "SPARK_LINE" }
-          thresholds      = card.threshold == null ? [] : [{ value = card.threshold, color = "RED", direction = "ABOVE" }]
-        }
+        scorecard = merge(
+          {
+            timeSeriesQuery = { prometheusQuery = card.query }
+            sparkChartView  = { sparkChartType = "SPARK_LINE" }
+          },
+          card.threshold == null ? {} : {
+            thresholds = [merge(card.threshold == 0 ? {} : { value = card.threshold }, { color = "RED", direction = "ABOVE" })]
+          },
+        )
       }
-    }],
+    })],
     [{
       xPos   = 6 * length(local.scorecards)
-      yPos   = 0
       width  = 48 - 6 * length(local.scorecards)
       height = 8
       widget = {
@@ -242,25 +244,26 @@ locals {
         incidentList = {}
       }
     }],
-    [for index, chart in local.charts : {
-      xPos   = index % 2 * 24
-      yPos   = 8 + floor(index / 2) * 14
-      width  = 24
-      height = 14
+    [for index, chart in local.charts : merge(index % 2 == 0 ? {} : { xPos = 24 }, {
+      yPos                                                                 = 8 + floor(index / 2) * 14
+      width                                                                = 24
+      height                                                               = 14
       widget = {
         title = chart.title
-        xyChart = {
-          dataSets = [for line in chart.lines : {
-            plotType        = chart.plot
-            legendTemplate  = line.legend
-            timeSeriesQuery = { prometheusQuery = line.query }
-          }]
-          thresholds   = chart.threshold == null ? [] : [chart.threshold]
-          yAxis        = { label = chart.unit, scale = "LINEAR" }
-          chartOptions = { mode = "COLOR" }
-        }
+        xyChart = merge(
+          {
+            dataSets = [for line in chart.lines : {
+              plotType        = chart.plot
+              legendTemplate  = line.legend
+              timeSeriesQuery = { prometheusQuery = line.query }
+            }]
+            yAxis        = { label = chart.unit, scale = "LINEAR" }
+            chartOptions = { mode = "COLOR" }
+          },
+          chart.threshold == null ? {} : { thresholds = [chart.threshold] },
+        )
       }
-    }],
+    })],
   )
 }
 

@@ -63,6 +63,12 @@ resource "google_artifact_registry_repository" "function" {
   depends_on = [google_project_service.api, google_kms_crypto_key_iam_member.grant]
 }
 
+# Of a new address that is not known yet, the provider would see no change in the function's environment
+# (hashicorp/terraform-provider-google#22497), and the function would go on calling a Composer that is gone.
+resource "terraform_data" "airflow_url" {
+  input = local.airflow_url
+}
+
 resource "google_cloudfunctions2_function" "trigger_ingest" {
   count = var.composer_enabled ? 1 : 0
 
@@ -113,6 +119,10 @@ resource "google_cloudfunctions2_function" "trigger_ingest" {
       attribute = "bucket"
       value     = google_storage_bucket.bucket["landing"].name
     }
+  }
+
+  lifecycle {
+    replace_triggered_by = [terraform_data.airflow_url]
   }
 
   # The build and the trigger are refused without them; a service account's own grants are seen a while later.

@@ -100,6 +100,12 @@ resource "google_bigquery_row_access_policy" "pipeline" {
   filter_predicate = "TRUE"
   grantees         = [local.members["composer"]]
 
+  # BigQuery drops the policies of a table with it, which a plan that replaces the table would not see. Those of roles
+  # come back with the next apply; until then their holders see nothing, which harms nobody.
+  lifecycle {
+    replace_triggered_by = [google_bigquery_table.trusted[each.key].creation_time]
+  }
+
   # BigQuery takes no grantee that does not exist yet.
   depends_on = [google_service_account.account]
 }

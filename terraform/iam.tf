@@ -6,7 +6,7 @@ variable "droppers" {
   default     = []
 
   validation {
-    condition     = alltrue([for member in var.droppers : can(regex("^(user|group|serviceAccount|principal|principalSet):.+", member))])
+    condition     = alltrue([for member in var.droppers : can(regex("^((user|group|serviceAccount):|principal(Set)?://).+", member))])
     error_message = "Expected members such as group:senders@example.com or serviceAccount:NAME@PROJECT.iam.gserviceaccount.com."
   }
 }
@@ -17,7 +17,7 @@ variable "readers" {
   default     = []
 
   validation {
-    condition     = alltrue([for member in var.readers : can(regex("^(user|group|serviceAccount|principal|principalSet):.+", member))])
+    condition     = alltrue([for member in var.readers : can(regex("^((user|group|serviceAccount):|principal(Set)?://).+", member))])
     error_message = "Expected members such as group:analysts@example.com or serviceAccount:NAME@PROJECT.iam.gserviceaccount.com."
   }
 }
@@ -28,7 +28,7 @@ variable "operators" {
   default     = []
 
   validation {
-    condition     = alltrue([for member in var.operators : can(regex("^(user|group|serviceAccount|principal|principalSet):.+", member))])
+    condition     = alltrue([for member in var.operators : can(regex("^((user|group|serviceAccount):|principal(Set)?://).+", member))])
     error_message = "Expected members such as group:on-call@example.com."
   }
 }
@@ -39,7 +39,7 @@ variable "original_readers" {
   default     = []
 
   validation {
-    condition     = alltrue([for member in var.original_readers : can(regex("^(user|group|serviceAccount|principal|principalSet):.+", member))])
+    condition     = alltrue([for member in var.original_readers : can(regex("^((user|group|serviceAccount):|principal(Set)?://).+", member))])
     error_message = "Expected members such as group:data-stewards@example.com."
   }
 }
@@ -354,7 +354,8 @@ resource "google_bigquery_dataset_iam_member" "grant" {
   project    = var.project
   dataset_id = google_bigquery_dataset.layer[each.value.name].dataset_id
   role       = each.value.role
-  member     = each.value.member
+  # The provider knows a principal:// of a dataset by this name alone.
+  member = startswith(each.value.member, "principal") ? "iamMember:${each.value.member}" : each.value.member
 }
 
 resource "google_service_account_iam_member" "grant" {

@@ -426,11 +426,11 @@ def test_the_tiles_of_the_dashboard_fill_it_and_do_not_overlap(prod: Plan) -> No
     cells: set[tuple[int, int]] = set()
     for tile in tiles(prod):
         title = tile["widget"]["title"]
-        assert tile["xPos"] + tile["width"] <= 48, title
+        assert tile.get("xPos", 0) + tile["width"] <= 48, title
         own = {
             (x, y)
-            for x in range(tile["xPos"], tile["xPos"] + tile["width"])
-            for y in range(tile["yPos"], tile["yPos"] + tile["height"])
+            for x in range(tile.get("xPos", 0), tile.get("xPos", 0) + tile["width"])
+            for y in range(tile.get("yPos", 0), tile.get("yPos", 0) + tile["height"])
         }
         assert not cells & own, title
         cells |= own

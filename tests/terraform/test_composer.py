@@ -90,7 +90,7 @@ def test_what_composer_would_refuse_is_refused_at_once(workspace: Workspace) -> 
         "-var-file=envs/dev.tfvars",
         "-var=composer_image=composer-2.9.7-airflow-2.9.3",
         "-var=composer_size=tiny",
-        "-var=composer_workloads={scheduler={memory_gb=1},worker={cpu=1.5,min_count=4},web_server={cpu=0.5}}",
+        "-var=composer_workloads={scheduler={cpu=2,memory_gb=1,count=4},worker={cpu=1.5,min_count=4},web_server={cpu=0.5}}",
         '-var=composer_maintenance={days=["SA"],end_time="2026-01-03T04:00:00Z"}',
     )
     assert refused.returncode == 1
@@ -101,7 +101,9 @@ def test_what_composer_would_refuse_is_refused_at_once(workspace: Workspace) -> 
         "Expected at least 2 GB of memory for each part, and 1 to 8 GB for each vCPU.",
         "Expected 0.5, 1 or an even number of vCPU for each part.",
         "Expected at least one worker, and max_count no less than min_count.",
-        "Expected at least 1 vCPU for the web server.",
+        "Expected 1 to 4 vCPU for the web server.",
+        "Expected at most 1 vCPU for a scheduler and a triggerer: more of them is more.",
+        "Expected 1 to 3 schedulers and DAG processors.",
         "and 12 hours a week over all days.",
     ):
         assert remedy in message

@@ -9,6 +9,7 @@ import os
 import re
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -122,8 +123,8 @@ class Terraform:
         """A new workspace, initialised; raises TerraformError if the configuration cannot be."""
         if self._initialised is None:
             self._initialised = self._initialise()
-        root = self._folder / name
-        shutil.copytree(self._initialised, root, symlinks=True)
+        root = Path(tempfile.mkdtemp(prefix=f"{name}-", dir=self._folder))
+        shutil.copytree(self._initialised, root, symlinks=True, dirs_exist_ok=True)
         return Workspace(self.executable, root, self._cache)
 
     def _initialise(self) -> Path:
