@@ -5,8 +5,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from bigquery.renderer import rejected_sql
-from bigquery.renderer.problem import ContractError
+from bigquery.renderer import marts_json, rejected_sql
+from bigquery.renderer.marts_json import MartFiles
+from bigquery.renderer.problem import ContractError, Problems
 from bigquery.renderer.rendering import render
 
 CONTRACT = "contract.yaml"
@@ -23,10 +24,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         type=Path,
         default=_BESIDE_THE_CODE,
         metavar="DIR",
-        help="folder with <dataset>/contract.yaml",
+        help="folder with <dataset>/contract.yaml; beside it may lie marts/",
     )
     options = parser.parse_args(arguments)
     rendered, refusals = _render(options.datasets)
+    marts = options.datasets.parent / "marts"
+    if marts.is_dir():
+        catalog, refused = _render_marts(marts)
+        rendered[marts / marts_json.FILE] = catalog
+        refusals += refused
     sys.stderr.write("\n".join(refusals))
     if options.check:
         stale = [path for path, text in rendered.items() if not _holds(path, text)]
@@ -64,6 +70,19 @@ def _render(datasets: Path) -> tuple[dict[Path, str], list[str]]:
     return rendered, refusals
 
 
+def _render_marts(folder: Path) -> tuple[str, list[str]]:
+    """The catalogue of the marts in a folder, and the report of each mart that is refused."""
+    marts = {}
+    for path in sorted(folder.glob("*.sql")):
+        columns = path.with_name(f"{path.stem}{marts_json.COLUMNS}")
+        described = columns.read_text(encoding="utf-8") if columns.is_file() else None
+        marts[path.stem] = MartFiles(path.read_text(encoding="utf-8"), described)
+    problems = {name: Problems() for name in marts}
+    text = marts_json.render(marts, problems)
+    told = _told(folder)
+    return text, [ContractError(found.found).told(told) for found in problems.values() if found.found]
+
+
 def _holds(path: Path, text: str) -> bool:
     return path.is_file() and path.read_bytes() == text.encode()
 
@@ -71,7 +90,7 @@ def _holds(path: Path, text: str) -> bool:
 def _stale_report(stale: Sequence[Path], datasets: Path) -> str:
     flag = "" if datasets == _BESIDE_THE_CODE else f" --datasets {datasets}"
     names = "".join(f"  {_told(path)}\n" for path in stale)
-    return f"These rendered files are out of step with their contracts:\n{names}Run: {COMMAND}{flag}\n"
+    return f"These rendered files are out of step with their sources:\n{names}Run: {COMMAND}{flag}\n"
 
 
 def _told(path: Path) -> str:

@@ -14,6 +14,7 @@ from bigquery.renderer import (
     columns,
     custom_properties,
     document,
+    documentation,
     file_format,
     layout,
     name_rules,
@@ -90,6 +91,7 @@ def _dataset(
         quality=measured,
         roles=roles,
         operation=conduct,
+        documentation=documentation.read(odcs, table),
     )
 
 

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from bigquery.renderer.documentation import Documentation
+
 # The ways in which values of a personal column are protected before anything is written.
 DROP, MASK, HASH, TOKENISE = "drop", "mask", "hash", "tokenise"
 
@@ -212,6 +214,7 @@ class Dataset:
     quality: tuple[QualityRule, ...]
     roles: tuple[Role, ...]
     operation: Operation
+    documentation: Documentation
 
     @property
     def raw_table(self) -> str:

@@ -1,6 +1,7 @@
 """All that is rendered from a contract."""
 
 from bigquery.renderer import (
+    catalog_json,
     contract,
     live_sql,
     pipeline_json,
@@ -25,4 +26,5 @@ def render(text: str, folder: str) -> dict[str, str]:
         "replay.sql": replay_sql.render(dataset),
         "pipeline.json": pipeline_json.render(dataset),
         "warehouse.json": warehouse_json.render(dataset),
+        "catalog.json": catalog_json.render(dataset),
     }

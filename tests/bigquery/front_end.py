@@ -47,6 +47,13 @@ class FrontEnd:
             else:
                 self._analyse_statement(_slice(text, statement), {}, parameters or {})
 
+    def columns(self, view: str) -> list[tuple[str, str]]:
+        """Name and type of each column of the view that a statement makes, in order."""
+        options = types.AnalyzerOptions(language_options=_language(), default_timezone="UTC")
+        made = Analyzer(options, self._catalog({})).analyze_statement(view)
+        names = {kind: name for name, kind in KINDS.items()}
+        return [(entry.name, names[entry.column.type.type_kind]) for entry in made.output_column_list]
+
     def _analyse_procedure(self, procedure: Any, text: bytes) -> None:
         variables = {
             entry.name.id_string: _slice(text, entry.type) for entry in procedure.parameters.parameter_entries

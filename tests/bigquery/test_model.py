@@ -419,9 +419,10 @@ def test_a_dropped_column_is_read_and_goes_no_further(contract_text: Any) -> Non
     born = {"name": "born_on", "physicalType": "DATE", "classification": "personal", "required": True}
     born |= {"custom": {"protection": {"method": "drop"}}}
     files = render(contract_text("orders", [KEY, born]), "orders")
-    dropped = json.loads(files.pop("pipeline.json"))["columns"][1]
-    assert dropped["protection"] == {"method": "drop"}
-    assert dropped["required"] is True
+    for told in ("pipeline.json", "catalog.json"):
+        dropped = json.loads(files.pop(told))["columns"][1]
+        assert dropped["protection"] == {"method": "drop"}
+        assert dropped["required"] is True
     assert not [name for name, text in files.items() if "born_on" in text]
 
 

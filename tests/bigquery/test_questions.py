@@ -1,20 +1,23 @@
 """What the commands ask BigQuery, resolved by Google's own front end against the rendered schemas."""
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from localcloud.command import ledger, replay
+from localcloud.command import file_ledger, ledger, replay
 from localcloud.command.datasets import read_datasets
+from localcloud.command.wanted import Content, parse_names, same_content
 from localcloud.deployment.bigquery import BigQuery, Value, kind_of
 
 DATASETS = read_datasets(Path(__file__).parents[2] / "bigquery" / "datasets")
 AT = datetime(2026, 11, 21, 12, tzinfo=UTC)
 BATCH = "ab" * 16
 URI = "gs://landing/price_quote/a.csv"
+CONTENT = Content(5, "mnG7TA==", "XUFAKrxLKna5cZ2REBfFkg==")
 
 
 class Resolving(BigQuery):
@@ -31,13 +34,31 @@ class Resolving(BigQuery):
         return iter([{"lowest": date(2026, 1, 1), "highest": date(2026, 2, 1)}] if "AS lowest" in sql else [])
 
 
+def _find(it: BigQuery, given: str) -> None:
+    for wanted in parse_names(given):
+        file_ledger.find_files(it, *wanted.condition(), 20, AT)
+
+
+def _find_twins(it: BigQuery, content: Content) -> None:
+    file_ledger.list_twins(it, "price_quote", *same_content(content), 9, AT)
+
+
 QUESTIONS: dict[str, Callable[[BigQuery], object]] = {
     "batch of a file": lambda it: ledger.find_batch_of(it, URI, 7, AT),
     "replay": lambda it: ledger.find_replay(it, "price_quote", BATCH, AT),
     "batch": lambda it: ledger.find_batch(it, BATCH),
     "batches": lambda it: ledger.list_batch_ids(it, "price_quote"),
     "files of a batch": lambda it: ledger.list_batch_files(it, BATCH, AT),
-    "last batches": ledger.list_last_batches,
+    "last batches": lambda it: ledger.list_last_batches(it, AT),
+    "batches by id": lambda it: ledger.find_batches(it, [BATCH, "cd" * 16]),
+    "files by name": lambda it: _find(it, "price_quote/a.csv"),
+    "files by address": lambda it: _find(it, URI),
+    "files by generation": lambda it: _find(it, f"{URI}#7"),
+    "files by content": lambda it: file_ledger.find_files(it, *same_content(CONTENT), 20, AT),
+    "readings of a file": lambda it: file_ledger.list_readings(it, URI, 7, AT),
+    "batches of a file": lambda it: file_ledger.list_batches_of(it, "price_quote", [BATCH], AT),
+    "files of the same content": lambda it: _find_twins(it, CONTENT),
+    "files of the same content, without md5": lambda it: _find_twins(it, replace(CONTENT, md5=None)),
     "files": lambda it: ledger.list_files(it, 1000, AT),
     "rows of trusted": lambda it: ledger.count_trusted(it, DATASETS.values()),
     "what can be replayed": lambda it: (replay._batches(it, "abcd"), replay._files(it, "a.csv")),
