@@ -6,7 +6,7 @@ from typing import Any
 
 from airflow.sdk import DAG, task
 
-from landfall_dags import tasks
+from landfall_dags import tasks, traces
 from landfall_dags.ask_again import AskAgainOperator
 from landfall_dags.cluster import AUTO_DELETE_SECONDS
 from landfall_dags.cluster_operators import CreateClusterOperator, DeleteClusterOperator, SparkJobOperator
@@ -78,8 +78,8 @@ def build(pipeline: Pipeline, settings: Settings) -> DAG:
             "retry_exponential_backoff": 2,
             "max_retry_delay": timedelta(seconds=pipeline.retries.max_delay_seconds),
             "execution_timeout": timedelta(seconds=AUTO_DELETE_SECONDS),
-            "pre_execute": tasks.remember_start,
-            "on_failure_callback": tasks.remember_failure,
+            "pre_execute": traces.remember_start,
+            "on_failure_callback": traces.remember_failure,
         },
     ) as dag:
 

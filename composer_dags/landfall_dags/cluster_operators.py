@@ -104,6 +104,8 @@ class SparkJobOperator(DataprocSubmitJobOperator):
     """
 
     template_fields = (*DataprocSubmitJobOperator.template_fields, "attempts_uri")
+    # The job's id once there is one, for the ledger.
+    resource: str | None = None
 
     def __init__(self, *, attempts_uri: str, **kwargs: Any) -> None:
         super().__init__(deferrable=False, **kwargs)
@@ -111,7 +113,7 @@ class SparkJobOperator(DataprocSubmitJobOperator):
 
     def execute(self, context: Any) -> str:
         api = dataproc.connect(self.project_id, self.region)
-        self.job_id = self._earlier_job(api) or self._submit(api, context)
+        self.job_id = self.resource = self._earlier_job(api) or self._submit(api, context)
         job = self._await(api, self.job_id)
         if job is None or job.state != "DONE":
             self._fail(api, job)

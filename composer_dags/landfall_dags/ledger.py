@@ -21,13 +21,17 @@ _SUPERSEDED_DETAIL = (
 
 @dataclass(frozen=True)
 class Step:
-    """One finished task of the run: times in UTC, None where Airflow does not say."""
+    """One finished task of the run: times in UTC, None where Airflow does not say.
+
+    `resource` is the cloud's name of the cluster or job that it started, None where it started nothing.
+    """
 
     task: str
     started_at: str | None
     finished_at: str | None
     seconds: float | None
     state: str
+    resource: str | None = None
 
 
 @dataclass(frozen=True)
@@ -58,13 +62,18 @@ def unattended(run_id: str, recorded_at: str) -> Run:
     return Run(run_id, recorded_at, None, Cost(0.0, 0.0), ())
 
 
-def steps_of(breadcrumbs: Iterable[Mapping[str, Any]], started: Mapping[str, datetime]) -> tuple[Step, ...]:
+def steps_of(
+    breadcrumbs: Iterable[Mapping[str, Any]],
+    started: Mapping[str, datetime],
+    resources: Mapping[str, str | None],
+) -> tuple[Step, ...]:
     """The finished tasks that ran, in the order in which they started.
 
-    Airflow gives a task its state and duration (seconds); when each started, the tasks said themselves.
+    Airflow gives a task its state and duration (seconds); when each started, and what it started in the
+    cloud, the tasks said themselves.
     """
-    ran = (crumb for crumb in breadcrumbs if has_run(crumb))
-    steps = (_step(crumb, started.get(crumb["task_id"])) for crumb in ran)
+    ran = [crumb for crumb in breadcrumbs if has_run(crumb)]
+    steps = (_step(crumb, started.get(crumb["task_id"]), resources.get(crumb["task_id"])) for crumb in ran)
     return tuple(sorted(steps, key=lambda step: (step.started_at or "", step.task)))
 
 
@@ -174,7 +183,7 @@ _REMEDIES = {
 }
 
 
-def _step(crumb: Mapping[str, Any], started: datetime | None) -> Step:
+def _step(crumb: Mapping[str, Any], started: datetime | None, resource: str | None) -> Step:
     seconds = float(crumb["duration"])
     finished = started + timedelta(seconds=seconds) if started else None
     return Step(
@@ -183,6 +192,7 @@ def _step(crumb: Mapping[str, Any], started: datetime | None) -> Step:
         timestamp(finished) if finished else None,
         round(seconds, 3),
         str(crumb["state"]),
+        resource,
     )
 
 

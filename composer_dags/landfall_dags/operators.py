@@ -35,6 +35,8 @@ class BatchJobOperator(BigQueryInsertJobOperator):
 
     # The provider's links need XComs that only its own execute pushes.
     operator_extra_links = ()  # type: ignore[assignment]
+    # The job's id once there is one, for the ledger.
+    resource: str | None = None
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(deferrable=False, durable=False, **kwargs)
@@ -83,7 +85,7 @@ class BatchJobOperator(BigQueryInsertJobOperator):
 
     def _finish(self, client: bigquery.Client, job: Any, **more: Any) -> None:
         """Wait for a job; BatchFault if it failed because of what it was given."""
-        self.job_id = str(job.job_id)  # what is cancelled when the task is killed
+        self.job_id = self.resource = str(job.job_id)  # what is cancelled when the task is killed
         try:
             job.result(retry=_PATIENCE["retry"], **more)
         except GoogleAPICallError as error:

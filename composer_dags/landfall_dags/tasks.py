@@ -9,11 +9,9 @@ from typing import Any, ParamSpec, TypeVar
 
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
-from landfall_dags import agenda, claim, election, journal_object, record, replay, store, warehouse
+from landfall_dags import agenda, claim, election, emission, journal_object, record, replay, store, warehouse
 from landfall_dags.agenda import Fault, Wait
-from landfall_dags.blame import blame_of
-from landfall_dags.cluster import choose_shape, cluster_config, shape_of, work_of
-from landfall_dags.cost import Cost, estimate
+from landfall_dags.cluster import choose_shape, cluster_config, work_of
 from landfall_dags.errors import BatchFault, TerminalError
 from landfall_dags.identity import (
     cluster_name,
@@ -22,35 +20,22 @@ from landfall_dags.identity import (
     timestamp,
 )
 from landfall_dags.journal import Entry, Journal, Manifest, folder_uri, parse_manifest
-from landfall_dags.ledger import Run, failed_row, has_run, steps_of, unattended
+from landfall_dags.ledger import Run, failed_row, unattended
 from landfall_dags.metrics import Metrics, MetricsError
 from landfall_dags.metrics import check_metrics as parse_metrics
 from landfall_dags.pipeline import Pipeline, parse_pipeline
 from landfall_dags.quality import WARN
 from landfall_dags.refusal import refuse
 from landfall_dags.settings import Settings
+from landfall_dags.traces import BLAME, FAILURE, breadcrumbs, run_of
 
 _log = logging.getLogger(__name__)
 # Its name, with which the messages begin too, is the one to alert on: a line for each warning rule that a
 # batch breaks.
 _quality_log = logging.getLogger("landfall.quality")
 
-STARTED, FAILURE, BLAME = "started_at", "failure", "blame"
-_MOST_FAILURE = 1000  # characters
 P = ParamSpec("P")
 R = TypeVar("R")
-
-
-def remember_start(context: Any) -> None:
-    """Before a task: note when it started, for the ledger; Airflow tells others only how long it took."""
-    context["ti"].xcom_push(STARTED, context["ti"].start_date.isoformat())
-
-
-def remember_failure(context: Any) -> None:
-    """After a task's last failure: note why, for the ledger, and whose fault it was, for the journal."""
-    error = context.get("exception")
-    context["ti"].xcom_push(FAILURE, str(error or "")[:_MOST_FAILURE])
-    context["ti"].xcom_push(BLAME, blame_of(error))
 
 
 def _terminal_fails(function: Callable[P, R]) -> Callable[P, R]:
@@ -175,6 +160,8 @@ def record_batch(
     objects, tables = store.connect(), warehouse.connect(settings)
     manifest = _read_manifest(objects, batch)
     metrics = _read_metrics(objects, batch, manifest)
+    rows_merged, run = tables.rows_merged(call_job, batch["batch_id"]), run_of(batch, config, context, _now())
+    contract = _read_contract(objects, batch)
     record.record_end(
         objects,
         tables,
@@ -182,11 +169,27 @@ def record_batch(
         settings.lake_bucket,
         manifest,
         metrics,
-        tables.rows_merged(call_job, batch["batch_id"]),
-        _run(batch, config, context),
-        _read_contract(objects, batch),
+        rows_merged,
+        run,
+        contract,
     )
+    _tell_lineage(settings, manifest, metrics, rows_merged, run, contract)
     return metrics.refusal
+
+
+def _tell_lineage(
+    settings: Settings, manifest: Manifest, metrics: Metrics, rows_merged: int, run: Run, contract: Pipeline
+) -> None:
+    def events(namespace: str) -> Iterable[Any]:
+        # Imported by the thread that tells: an Airflow without OpenLineage can record a batch too.
+        from landfall_dags import lineage
+        from landfall_dags.lineage_facets import read_catalog
+
+        places = lineage.Places(settings.project, settings.landing_bucket, namespace)
+        catalog = read_catalog(settings.datasets_dir, contract)
+        return lineage.events(lineage.Batch(manifest, metrics, rows_merged, run, contract, catalog), places)
+
+    emission.emit(events)
 
 
 def report_refusal(refusal: str | None) -> None:
@@ -210,7 +213,7 @@ def record_failure(
     """
     objects, ti = store.connect(), context["ti"]
     batch_id = batch["batch_id"] if batch else _in_work(objects, settings.lake_bucket, pipeline.dataset)
-    failed = [crumb["task_id"] for crumb in _breadcrumbs(context) if crumb["state"] == "failed"]
+    failed = [crumb["task_id"] for crumb in breadcrumbs(context) if crumb["state"] == "failed"]
     fault, suspects = _blame([ti.xcom_pull(task_ids=task, key=BLAME) for task in failed])
     journal = journal_object.change(
         objects,
@@ -224,7 +227,7 @@ def record_failure(
     if still_open is None:
         raise AirflowSkipException("no batch of this run is open")
     reasons = {task: ti.xcom_pull(task_ids=task, key=FAILURE) for task in failed}
-    row = failed_row(still_open.entry, reasons, _run(batch or {}, config, context))
+    row = failed_row(still_open.entry, reasons, run_of(batch or {}, config, context, _now()))
     record.write_batch(warehouse.connect(settings), row, still_open.entry, pipeline)
 
 
@@ -269,27 +272,3 @@ def _read(objects: store.Store, uri: str, writer: str) -> str:
             f"{uri}: expected what {writer} wrote, found no object. Clear {writer} to write it again."
         )
     return stored.text
-
-
-def _run(batch: dict[str, Any], config: dict[str, Any] | None, context: Any) -> Run:
-    ti, now = context["ti"], _now()
-    crumbs = _breadcrumbs(context)
-    started = {
-        crumb["task_id"]: datetime.fromisoformat(text)
-        for crumb in crumbs
-        if has_run(crumb) and (text := ti.xcom_pull(task_ids=crumb["task_id"], key=STARTED))
-    }
-    steps = steps_of(crumbs, started)
-    finished = {step.task: step.finished_at for step in steps}
-    cost = Cost(None, None)
-    if config is not None and "create_cluster" in started:
-        # Deleting goes on beside the load: until it is done, the cluster costs until now.
-        ended = finished.get("delete_cluster")
-        lived = (datetime.fromisoformat(ended) if ended else now) - started["create_cluster"]
-        cost = estimate(shape_of(config), lived.total_seconds())
-    return Run(ti.run_id, timestamp(now), batch.get("cluster_name"), cost, steps)
-
-
-def _breadcrumbs(context: Any) -> list[dict[str, Any]]:
-    ti = context["ti"]
-    return list(ti.get_task_breadcrumbs(dag_id=ti.dag_id, run_id=ti.run_id))

@@ -11,6 +11,7 @@ made here: gRPC does not survive a fork.
 
 import functools
 import importlib
+import logging
 import os
 import sys
 from typing import Any
@@ -85,6 +86,13 @@ def _redirect() -> None:
         for name, getter in getters.items():
             setattr(hook, name, getter)
 
+
+# Each task would say four times that OpenLineage says nothing of it. A level would be lost when the task's
+# process sets up its log; a filter stays.
+for _name in ("plugins.listener", "utils.emission_policy"):
+    logging.getLogger(f"airflow.providers.openlineage.{_name}").addFilter(
+        lambda record: record.levelno > logging.INFO
+    )
 
 _command = sys.argv[1] if len(sys.argv) > 1 else ""
 if _command not in _WITHOUT_DAGS:

@@ -13,10 +13,25 @@ _LOCAL_SETTINGS = Path(__file__).with_name("airflow_local_settings.py")
 _PLUGINS = Path(__file__).with_name("plugins")
 
 
+# The DAGs tell lineage themselves, of batches that are recorded. What the provider would tell of a task has
+# the run's conf in it, and errors, which may quote what is in a file.
+_SILENT = [
+    {
+        "scope": {"dag_id": "ingest_.+|sweep"},
+        "match_mode": "regex",
+        "controls": {"emit": False},
+        "locked": True,
+    }
+]
+
+
 def make_configuration(
-    home: Path, dags: Path, url: str, keys: Mapping[str, str], project: str
+    home: Path, dags: Path, url: str, keys: Mapping[str, str], project: str, events: Path | None = None
 ) -> dict[str, dict[str, str]]:
-    """The options, by section, that differ from Airflow's defaults; `url` is the api-server's base URL."""
+    """The options, by section, that differ from Airflow's defaults; `url` is the api-server's base URL.
+
+    OpenLineage events go into the file `events`, or nowhere.
+    """
     host, port = url.removeprefix("http://").split(":")
     return {
         "core": {
@@ -65,7 +80,18 @@ def make_configuration(
             "parsing_processes": "1",
             "print_stats_interval": "0",
         },
+        "openlineage": {
+            "namespace": project,
+            "emission_policy": json.dumps(_SILENT, separators=(",", ":"), sort_keys=True),
+            **_transport(events),
+        },
     }
+
+
+def _transport(events: Path | None) -> dict[str, str]:
+    if events is None:
+        return {"disabled": "True"}
+    return {"transport": json.dumps({"type": "file", "log_file_path": str(events), "append": True})}
 
 
 def render_configuration(options: Mapping[str, Mapping[str, str]]) -> str:
@@ -90,12 +116,12 @@ def read_keys(path: Path) -> dict[str, str]:
     return loaded
 
 
-def write_home(home: Path, dags: Path, url: str, project: str) -> None:
-    """Make or bring up to date everything that Airflow reads in its home."""
+def write_home(home: Path, dags: Path, url: str, project: str, events: Path | None = None) -> None:
+    """Make or bring up to date everything that Airflow reads in its home; `events` is for OpenLineage's."""
     (home / "config").mkdir(parents=True, exist_ok=True)
     keys = read_keys(home / "keys.json")
     _write_private(
-        home / "airflow.cfg", render_configuration(make_configuration(home, dags, url, keys, project))
+        home / "airflow.cfg", render_configuration(make_configuration(home, dags, url, keys, project, events))
     )
     shutil.copyfile(_LOCAL_SETTINGS, home / "config" / _LOCAL_SETTINGS.name)
 

@@ -19,6 +19,7 @@ from localcloud.bigquery import (
     logs,
     one_thread,
     one_writer,
+    parsed_once,
     scripts,
     tables,
     time_travel,
@@ -75,6 +76,7 @@ def correct() -> None:
         time_travel,
         scripts,
         loads,
+        parsed_once,
     ):
         correction.apply()
     uploads.apply()

@@ -104,34 +104,65 @@ def router() -> APIRouter:
 def changes(table: str, present: tuple[TableFieldSchema, ...], wanted: list[dict[str, Any]]) -> list[str]:
     """Say how to alter a stored table into a wanted schema; empty if nothing changes or no schema is given.
 
-    Allowed, as in BigQuery: new NULLABLE or REPEATED columns, and REQUIRED made NULLABLE. Anything else is a
-    ``ValidationError`` (400) that names the column.
+    Allowed, as in BigQuery: new NULLABLE or REPEATED columns, also within a RECORD, and REQUIRED made
+    NULLABLE. Anything else is a ``ValidationError`` (400) that names the column.
     """
-    if not wanted:
-        return []
+    return _changes(table, [emulator._field_to_rest(field) for field in present], wanted) if wanted else []
+
+
+def _changes(
+    table: str, present: list[dict[str, Any]], wanted: list[dict[str, Any]], path: tuple[str, ...] = ()
+) -> list[str]:
+    """The same of the columns, or of the fields of the RECORD to which a path of DuckDB's leads."""
     new = {field["name"].lower(): field for field in wanted}
-    old = {field.name.lower(): field for field in present}
+    old = {field["name"].lower(): field for field in present}
     statements = []
     for key, field in old.items():
         if key not in new:
-            raise _mismatch(table, f"Field {field.name} is missing in new schema")
-        mode = new[key].get("mode") or "NULLABLE"
-        if stored_type(new[key]) != stored_type(emulator._field_to_rest(field)):
-            raise _mismatch(
-                table, f"Field {field.name} has changed type from {field.type} to {new[key]['type']}"
-            )
-        if (field.mode, mode) == ("NULLABLE", "REQUIRED"):
-            raise _mismatch(table, f"Field {field.name} has changed mode from NULLABLE to REQUIRED")
-        if (field.mode, mode) == ("REQUIRED", "NULLABLE"):
-            statements.append(f'ALTER COLUMN "{field.name}" DROP NOT NULL')
+            raise _mismatch(table, f"Field {_dotted(path, field)} is missing in new schema")
+        statements += _change(table, field, new[key], path)
     for key, added in new.items():
         if key not in old:
             if added.get("mode") == "REQUIRED":
                 raise _mismatch(
-                    table, f"Cannot add required fields to an existing schema. (field: {added['name']})"
+                    table,
+                    f"Cannot add required fields to an existing schema. (field: {_dotted(path, added)})",
                 )
-            statements.append(f'ADD COLUMN IF NOT EXISTS "{added["name"]}" {definition(added)}')
+            # Within a RECORD DuckDB takes no default; there a missing array reads as an empty one anyway.
+            kind = stored_type(added) if path else definition(added)
+            statements.append(f"ADD COLUMN IF NOT EXISTS {_quoted(*path, added['name'])} {kind}")
     return statements
+
+
+def _change(table: str, old: dict[str, Any], new: dict[str, Any], path: tuple[str, ...]) -> list[str]:
+    name, before, after = old["name"], old.get("mode") or "NULLABLE", new.get("mode") or "NULLABLE"
+    if (before, after) == ("NULLABLE", "REQUIRED"):
+        raise _mismatch(table, f"Field {_dotted(path, old)} has changed mode from NULLABLE to REQUIRED")
+    if _is_record(old) and _is_record(new) and (before == "REPEATED") == (after == "REPEATED"):
+        inside = (*path, name, "element") if before == "REPEATED" else (*path, name)
+        statements = _changes(table, old["fields"], new["fields"], inside)
+    elif stored_type(new) == stored_type(old):
+        statements = []
+    else:
+        raise _mismatch(
+            table, f"Field {_dotted(path, old)} has changed type from {old['type']} to {new['type']}"
+        )
+    # A field of a RECORD is not held to REQUIRED here.
+    if (before, after) == ("REQUIRED", "NULLABLE") and not path:
+        statements.append(f"ALTER COLUMN {_quoted(name)} DROP NOT NULL")
+    return statements
+
+
+def _is_record(field: dict[str, Any]) -> bool:
+    return str(field["type"]).upper() in {"RECORD", "STRUCT"}
+
+
+def _quoted(*names: str) -> str:
+    return ".".join(f'"{name}"' for name in names)
+
+
+def _dotted(path: tuple[str, ...], field: dict[str, Any]) -> str:
+    return ".".join([*(name for name in path if name != "element"), field["name"]])
 
 
 def _mismatch(table: str, found: str) -> ValidationError:

@@ -71,17 +71,21 @@ def create(name: str, parsed: bool = False, dataset: str = "d") -> str:
     return operator.execute({})
 
 
-def run_job(part: DataprocPart, cluster: str, job_id: str, does: str = "exit 0") -> str:
+def spark_job(part: DataprocPart, cluster: str, job_id: str, does: str = "exit 0") -> Any:
     from landfall_dags.cluster_operators import SparkJobOperator
 
-    operator = SparkJobOperator(
+    return SparkJobOperator(
         task_id="csv_to_parquet",
         attempts_uri=ATTEMPTS,
         job=part.job(cluster, job_id, does),
         project_id=PROJECT,
         region=REGION,
     )
-    return operator.execute({})
+
+
+def run_job(part: DataprocPart, cluster: str, job_id: str, does: str = "exit 0") -> str:
+    ran: str = spark_job(part, cluster, job_id, does).execute({})
+    return ran
 
 
 def delete(name: str, uuid: str) -> None:
@@ -234,6 +238,21 @@ def test_a_job_that_fails_on_a_cluster_that_is_well_is_the_batchs_fault(
     with pytest.raises(BatchFault, match=r"The job says: a\.csv, after row 7") as raised:
         run_job(part, "lf-d-0", "lf-d-0-bad-2", "exit 3")
     assert blame_of(raised.value) == {"fault": "batch", "suspects": ["gs://landing/d/a.csv#7"]}
+
+
+def test_a_failure_is_remembered_with_the_job_that_failed(part: DataprocPart) -> None:
+    """Also where the job is not the one that the task would have submitted."""
+    from landfall_dags import traces
+
+    create("lf-d-0")
+    part.api.submit(part.job("lf-d-0", "lf-d-0-broken-1", "sleep 0.5; exit 3"))
+    operator = spark_job(part, "lf-d-0", "lf-d-0-broken-2")
+    with pytest.raises(BatchFault) as raised:
+        operator.execute({})
+    pushed: dict[str, Any] = {}
+    ti = SimpleNamespace(xcom_push=pushed.__setitem__)
+    traces.remember_failure({"ti": ti, "task": operator, "exception": raised.value})
+    assert pushed["resource"] == "lf-d-0-broken-1"
 
 
 def test_a_job_that_blames_its_surroundings_is_tried_again(part: DataprocPart, world: MemoryWorld) -> None:

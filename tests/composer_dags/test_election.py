@@ -98,7 +98,7 @@ def test_metrics_that_do_not_agree_are_the_batchs_fault_and_another_attempt_may_
 ) -> None:
     from airflow.sdk.exceptions import AirflowFailException
 
-    from landfall_dags import tasks
+    from landfall_dags import tasks, traces
 
     world, names = batch
     put_attempt(world, names, "job-1", 1)
@@ -106,7 +106,7 @@ def test_metrics_that_do_not_agree_are_the_batchs_fault_and_another_attempt_may_
         tasks.check_metrics(names, "job-1")
     pushed: dict[str, Any] = {}
     ti = SimpleNamespace(xcom_push=pushed.__setitem__)
-    tasks.remember_failure({"ti": ti, "exception": raised.value})
+    traces.remember_failure({"ti": ti, "exception": raised.value})
     assert pushed["blame"] == {"fault": "batch", "suspects": []}
     second = put_attempt(world, names, "job-2", 2)
     assert tasks.check_metrics(names, "job-2")["output"] == second

@@ -77,10 +77,10 @@ def write_parquet(part: Part, ids: list[str | None], more: dict[str, Any] | None
     return "gs://lake/batch/accepted/*.parquet"
 
 
-def load(table: str, uris: str, rows: int, new_columns: str = "") -> str | None:
+def load_operator(table: str, uris: str, rows: int, new_columns: str = "") -> Any:
     from landfall_dags.operators import LoadBatchOperator
 
-    operator = LoadBatchOperator(
+    return LoadBatchOperator(
         task_id="load_raw",
         job_id=f"load_{table.replace('.', '_')}",
         rows=str(rows),
@@ -89,7 +89,11 @@ def load(table: str, uris: str, rows: int, new_columns: str = "") -> str | None:
         project_id="landfall-test",
         location="us-central1",
     )
-    return operator.execute({})
+
+
+def load(table: str, uris: str, rows: int, new_columns: str = "") -> str | None:
+    loaded: str | None = load_operator(table, uris, rows, new_columns).execute({})
+    return loaded
 
 
 def count(client: bigquery.Client, table: str) -> int:
@@ -111,8 +115,10 @@ def test_a_job_that_failed_spends_its_id_and_the_next_loads(
     client: bigquery.Client, bigquery_part: Part, table: str
 ) -> None:
     uris = write_parquet(bigquery_part, ["a", None])
+    failing = load_operator(table, uris, 2)
     with pytest.raises(BatchFault, match=r"expected job load_raw_.*_1 to end well, found"):
-        load(table, uris, 2)
+        failing.execute({})
+    assert failing.resource == f"load_{table.replace('.', '_')}_1"
     assert count(client, table) == 0
     uris = write_parquet(bigquery_part, ["a", "b"])
     assert str(load(table, uris, 2)).endswith("_2")

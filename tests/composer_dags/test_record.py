@@ -38,6 +38,7 @@ AT = datetime(2025, 11, 21, 1, 26, 3, 500, tzinfo=UTC)
 STEPS = (
     Step("claim_batch", "2025-11-21T01:26:02.000000Z", "2025-11-21T01:26:04.500000Z", 2.5, "success"),
     Step("delete_cluster", None, None, 1.0, "success"),
+    Step("load_raw", None, None, 2.0, "success", "load_raw_price_quote_0_2"),
 )
 RUN = Run("run-1", "2025-11-21T01:27:00.000000Z", "lf-price-quote-0", Cost(240.0, 0.0029), STEPS)
 
@@ -183,9 +184,11 @@ def test_the_ledger_says_what_became_of_a_batch_and_of_every_file(
         "replay": "ab" * 16,
     }
     assert quality == [{**asdict(rule), **_lists(rule)} for rule in RULES]
-    assert [(step["task"], step["seconds"], step["started_at"]) for step in steps] == [
-        ("claim_batch", 2.5, datetime(2025, 11, 21, 1, 26, 2, tzinfo=UTC)),
-        ("delete_cluster", 1.0, None),
+    names = ("task", "seconds", "started_at", "resource")
+    assert [tuple(step[name] for name in names) for step in steps] == [
+        ("claim_batch", 2.5, datetime(2025, 11, 21, 1, 26, 2, tzinfo=UTC), None),
+        ("delete_cluster", 1.0, None, None),
+        ("load_raw", 2.0, None, "load_raw_price_quote_0_2"),
     ]
     files = {row["source_uri"].rpartition("/")[2]: row for row in ledger("files")}
     assert {name: (row["state"], row["reason"], row["rows_accepted"]) for name, row in files.items()} == {
@@ -437,8 +440,8 @@ def test_steps_are_what_airflow_and_the_tasks_say() -> None:
         {"task_id": "create_cluster", "state": "failed", "duration": 1.0},
         {"task_id": "load_raw", "state": "upstream_failed", "duration": 0.0},
     ]
-    assert steps_of(crumbs, {"claim_batch": AT}) == (
-        Step("create_cluster", None, None, 1.0, "failed"),
+    assert steps_of(crumbs, {"claim_batch": AT}, {"create_cluster": "lf-0", "claim_batch": None}) == (
+        Step("create_cluster", None, None, 1.0, "failed", "lf-0"),
         Step("claim_batch", "2025-11-21T01:26:03.000500Z", "2025-11-21T01:26:05.500500Z", 2.5, "success"),
     )
 

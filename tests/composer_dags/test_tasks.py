@@ -311,10 +311,14 @@ def test_a_failed_run_leaves_its_reason_in_the_ledger(
             {"task_id": "create_cluster", "state": "success", "duration": 30.0},
             {"task_id": "csv_to_parquet", "state": "failed", "duration": 60.0},
             {"task_id": "delete_cluster", "state": "success", "duration": 10.0},
+            {"task_id": "load_rejected", "state": "success", "duration": 1.0},
             {"task_id": "load_raw", "state": "upstream_failed", "duration": 0.0},
         )
     )
     ti.pushed = {
+        ("create_cluster", "return_value"): "0-1-2",
+        ("csv_to_parquet", "resource"): "lf-price-quote-0-1",
+        ("load_rejected", "return_value"): "load_rejected_0_2",
         ("csv_to_parquet", "failure"): "Exit code 3.",
         ("create_cluster", "started_at"): "2025-11-21T01:27:00+00:00",
         ("csv_to_parquet", "started_at"): "2025-11-21T01:27:31+00:00",
@@ -326,7 +330,12 @@ def test_a_failed_run_leaves_its_reason_in_the_ledger(
     (row,) = ledger.batches.values()
     assert (row["state"], row["detail"]) == ("failed", "csv_to_parquet: Exit code 3.")
     assert (row["batch_id"], row["run_id"]) == (entry.batch_id, "run-2")
-    assert [step["task"] for step in row["steps"]] == ["create_cluster", "csv_to_parquet", "delete_cluster"]
+    assert {step["task"]: step["resource"] for step in row["steps"]} == {
+        "create_cluster": "lf-price-quote-0",
+        "csv_to_parquet": "lf-price-quote-0-1",
+        "delete_cluster": None,
+        "load_rejected": "load_rejected_0_2",
+    }
     assert row["vcpu_seconds"] == 4 * 110  # from 01:27:00 to 01:28:50, when the cluster was gone
     assert world.uris("lake")[-1].endswith("pipeline.json")
 

@@ -28,7 +28,8 @@ USING (
         CAST(JSON_VALUE(p, '$.started_at') AS TIMESTAMP) AS started_at,
         CAST(JSON_VALUE(p, '$.finished_at') AS TIMESTAMP) AS finished_at,
         CAST(JSON_VALUE(p, '$.seconds') AS FLOAT64) AS seconds,
-        JSON_VALUE(p, '$.state') AS state
+        JSON_VALUE(p, '$.state') AS state,
+        JSON_VALUE(p, '$.resource') AS resource
       FROM UNNEST(JSON_QUERY_ARRAY(r, '$.steps')) AS p
     ) AS steps,
     JSON_VALUE(r, '$.replay') AS replay,
