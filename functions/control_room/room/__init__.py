@@ -1,0 +1,1 @@
+"""The control room: one module for each edge, one for each page."""
