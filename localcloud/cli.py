@@ -69,8 +69,10 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("down", help="stop it; what lies in it stays")
     reset = commands.add_parser("reset", help="stop it and delete everything that lies in it")
     reset.add_argument("--yes", action="store_true", help="do not ask")
-    commands.add_parser("doctor", help="check what this machine needs, and the parts")
-    commands.add_parser("env", help='print exports that point other clients there: eval "$(landfall env)"')
+    doctor = commands.add_parser("doctor", help="check what this machine needs, and the parts")
+    env = commands.add_parser(
+        "env", help='print exports that point other clients there: eval "$(landfall env)"'
+    )
 
     drop = commands.add_parser("drop", help="put files into the landing bucket")
     drop.add_argument("files", nargs="+", type=Path, metavar="FILE", help="a .csv or .csv.gz file")
@@ -80,17 +82,33 @@ def _parser() -> argparse.ArgumentParser:
         "--timeout", type=float, metavar="S", help="seconds to wait, default 300, in an environment 1800"
     )
 
-    status = commands.add_parser("status", help="what runs, what is pending, what became of the files")
-    status.add_argument("--json", action="store_true", help="as one JSON document")
+    status = commands.add_parser(
+        "status", help="how fresh each dataset is, what waits, what became of the files"
+    )
+
+    where = commands.add_parser("where", help="where a file is: each step of its way, and why it stopped")
+    where.add_argument(
+        "file",
+        metavar="FILE",
+        help="a local file, by its content; an object's name or how it ends; gs://bucket/name with "
+        "#generation or without; a generation",
+    )
+    where.add_argument("--all", action="store_true", help="of several, all; else the newest")
+
+    tail = commands.add_parser("tail", help="each change as it happens, until Ctrl-C")
+    tail.add_argument("dataset", metavar="DATASET", nargs="?", help="of one dataset; default: of all")
+    tail.add_argument("--json", action="store_true", help="as one JSON object a line")
 
     rejects = commands.add_parser("rejects", help="the rejected rows of a dataset, to correct and drop again")
     rejects.add_argument("dataset", metavar="DATASET")
     rejects.add_argument("--batch", metavar="B", help="only those of one batch: its id, or how it begins")
-    rejects.add_argument(
+    form = rejects.add_mutually_exclusive_group()
+    form.add_argument(
         "--csv",
         metavar="FILE",
         help="as a file to drop, with FILE.reasons.csv beside it; - for the rows alone",
     )
+    form.add_argument("--json", action="store_true", help="as one JSON document, a row a line")
 
     replay = commands.add_parser("replay", help="read archived files again, under today's contract")
     replay.add_argument(
@@ -120,6 +138,9 @@ def _parser() -> argparse.ArgumentParser:
     chaos.add_argument(
         "--seconds", type=float, default=60, metavar="S", help="how long it lasts, default %(default)s"
     )
+
+    for command in (doctor, env, drop, status, where, replay):
+        command.add_argument("--json", action="store_true", help="as one JSON document on standard output")
 
     logs = commands.add_parser("logs", help="what a part wrote; `driver` is the last Spark job's output")
     logs.add_argument("part", metavar="PART")
@@ -163,7 +184,7 @@ def _run_locally(arguments: argparse.Namespace, place: Place) -> int:
         case "doctor":
             from localcloud.command.doctor import doctor
 
-            return doctor(place)
+            return doctor(place, arguments.json)
         case "chaos":
             from localcloud.command.chaos import chaos
 
@@ -180,23 +201,38 @@ def _run_on(deployment: "Deployment", arguments: argparse.Namespace) -> int:
         case "env":
             from localcloud.command.env import env
 
-            return env(deployment)
+            return env(deployment, arguments.json)
         case "drop":
             from localcloud.command.drop import drop
 
-            return drop(deployment, arguments.files, arguments.dataset, arguments.wait, arguments.timeout)
+            return drop(
+                deployment,
+                arguments.files,
+                arguments.dataset,
+                arguments.wait,
+                arguments.timeout,
+                arguments.json,
+            )
         case "status":
             from localcloud.command.status import status
 
-            return status(deployment, as_json=arguments.json)
+            return status(deployment, arguments.json)
+        case "where":
+            from localcloud.command.where import where
+
+            return where(deployment, arguments.file, arguments.all, arguments.json)
+        case "tail":
+            from localcloud.command.tail import tail
+
+            return tail(deployment, arguments.dataset, arguments.json)
         case "rejects":
             from localcloud.command.rejects import rejects
 
-            return rejects(deployment, arguments.dataset, arguments.batch, arguments.csv)
+            return rejects(deployment, arguments.dataset, arguments.batch, arguments.csv, arguments.json)
         case "replay":
             from localcloud.command.replay import replay
 
-            return replay(deployment, arguments.asked, arguments.wait, arguments.timeout)
+            return replay(deployment, arguments.asked, arguments.wait, arguments.timeout, arguments.json)
         case _:
             from localcloud.command.query import query
 

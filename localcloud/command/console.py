@@ -34,10 +34,12 @@ class _HarmlessConsole(Console):
             yield segment if segment.control else segment._replace(text=harmless(segment.text))
 
 
-def make_console(width: int | None = None) -> Console:
-    """The console of standard output; rich itself respects NO_COLOR and pipes, but folds tables in them."""
-    console = _HarmlessConsole(highlight=False, markup=False, emoji=False, soft_wrap=True, width=width)
-    return console if console.is_terminal or width else make_console(_PIPE_WIDTH)
+def make_console(width: int | None = None, stderr: bool = False) -> Console:
+    """The console of standard output or error; rich itself respects NO_COLOR, but folds tables in pipes."""
+    console = _HarmlessConsole(
+        highlight=False, markup=False, emoji=False, soft_wrap=True, width=width, stderr=stderr
+    )
+    return console if console.is_terminal or width else make_console(_PIPE_WIDTH, stderr)
 
 
 def is_live(console: Console) -> bool:

@@ -13,7 +13,8 @@ class Dataset:
     """What a command needs of a rendered contract; tables are `dataset.table`.
 
     `partition` is the column that trusted is partitioned by, one of the key, or None. `guarded` says that
-    trusted has rows or key columns for the roles of the contract alone.
+    trusted has rows or key columns for the roles of the contract alone; `freshness_seconds` is how old what
+    waits may become.
     """
 
     name: str
@@ -23,6 +24,7 @@ class Dataset:
     rejected: str
     partition: str | None = None
     guarded: bool = False
+    freshness_seconds: int = 3600
 
 
 def read_datasets(folder: Path) -> dict[str, Dataset]:
@@ -41,6 +43,7 @@ def read_datasets(folder: Path) -> dict[str, Dataset]:
             tables["rejected"]["table"],
             (tables["trusted"]["partitioning"] or {}).get("field"),
             bool(hidden) or any(role["row_filter"] for role in warehouse["roles"]),
+            document["freshness_seconds"],
         )
     return found
 

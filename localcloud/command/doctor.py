@@ -8,8 +8,8 @@ import shutil
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import psutil
@@ -17,6 +17,7 @@ from packaging.requirements import Requirement
 from rich.text import Text
 
 from localcloud.command.console import make_console
+from localcloud.command.output import print_document
 from localcloud.launcher.errors import CommandError
 from localcloud.launcher.parts import name_parts
 from localcloud.launcher.place import Place
@@ -24,6 +25,7 @@ from localcloud.launcher.ports import HOST
 from localcloud.launcher.process import is_alive
 from localcloud.launcher.state import read_state
 
+VERSION = 1
 JAVA = 17
 MEMORY = 4.0  # GiB that the parts and one Spark job use at most, with some room
 DISK = 2.0  # GiB
@@ -44,9 +46,19 @@ class Finding:
     remedy: str = ""
 
 
-def doctor(place: Place) -> int:
+def doctor(place: Place, as_json: bool = False) -> int:
     """Show every finding; 1 if something required is missing."""
     findings = [*check_machine(place), *check_tools(shutil.which), *check_parts(place)]
+    missing = [finding.subject for finding in findings if finding.state == "missing"]
+    if as_json:
+        told = [asdict(finding) for finding in findings]
+        print_document({"version": VERSION, "missing": missing, "findings": told})
+    else:
+        _show(findings, missing)
+    return 1 if missing else 0
+
+
+def _show(findings: Iterable[Finding], missing: Sequence[str]) -> None:
     console = make_console()
     styles = {"ok": "green", "missing": "red", "absent": "yellow"}
     for finding in findings:
@@ -56,11 +68,9 @@ def doctor(place: Place) -> int:
         console.print(line)
         if finding.state != "ok" and finding.remedy:
             console.print(f"{'':<23} → {finding.remedy}")
-    missing = [finding.subject for finding in findings if finding.state == "missing"]
     console.print(
         f"\nMissing: {', '.join(missing)}." if missing else "\nThis machine has what landfall needs."
     )
-    return 1 if missing else 0
 
 
 def require(findings: Iterable[Finding]) -> None:

@@ -27,11 +27,13 @@ class Result:
 
     By file (uri, generation): what the ledger says; its rows in raw, and those of them that trusted lacks.
     Where the user may not see all of trusted, `trusted_rows` is None and nothing is said to be lacking.
+    `steps` are those of the run that recorded it.
     """
 
     files: Mapping[tuple[str, int], Mapping[str, Any]]
     counted: Mapping[tuple[str, int], tuple[int, int]]
     trusted_rows: int | None
+    steps: Sequence[Mapping[str, Any]] = ()
 
 
 def judge_loaded(file: Mapping[str, Any], result: Result, dataset: Dataset) -> tuple[str, bool]:
@@ -139,6 +141,7 @@ class Follower:
             one.end(f"{file['state']}" + (f" ({reason})" if reason else ""))
             return
         one.reach("claimed", file["claimed_at"])
+        way.see_steps(one, result.steps)
         for step in ("cluster", "Spark", "loaded", "trusted"):
             one.reach(step, file["recorded_at"])
         verdict, succeeded = judge_loaded(file, result, self._datasets[one.dataset])
@@ -173,12 +176,13 @@ class Follower:
             files = ledger.list_batch_files(self._bigquery, batch_id, batch["claimed_at"])
             by_file = {(file["source_uri"], file["source_generation"]): file for file in files}
             which = self._bigquery, dataset, batch_id, batch["claimed_at"]
+            steps = batch.get("steps") or ()
             if self._deployment.hides(dataset):
                 in_raw = {file: (rows, 0) for file, rows in ledger.count_in_raw(*which).items()}
-                self._results[batch_id] = Result(by_file, in_raw, None)
+                self._results[batch_id] = Result(by_file, in_raw, None, steps)
             else:
                 trusted_rows = ledger.count_trusted(self._bigquery, [dataset])[dataset.name]
-                self._results[batch_id] = Result(by_file, ledger.count_missing(*which), trusted_rows)
+                self._results[batch_id] = Result(by_file, ledger.count_missing(*which), trusted_rows, steps)
         return self._results[batch_id]
 
     def _say_failed(self, one: Way, run: Mapping[str, Any]) -> str:
@@ -200,5 +204,5 @@ class Follower:
             f"not done after {timeout:.0f} s: it waits for '{step}'"
             + (f" ({doing})" if doing else "")
             + f". {self._deployment.say_where(step)} The file goes on its way meanwhile "
-            f"(`{self._deployment.command} status`)."
+            f"(`{self._deployment.command} where {one.generation}`)."
         )

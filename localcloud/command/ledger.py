@@ -1,6 +1,6 @@
 """Questions to the ledger and to the trusted tables."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -9,18 +9,29 @@ from localcloud.deployment.bigquery import BigQuery, Value
 
 # The ledger is partitioned by the time of the claim: a question that knows it reads a day, not all of it.
 # By so much may the clock of who claims differ from that of the storage.
-_SKEW = timedelta(hours=1)
-_RECENT = timedelta(days=30)
+SKEW = timedelta(hours=1)
+RECENT = timedelta(days=30)
 _FILES = """
 SELECT dataset, batch_id, source_uri, source_generation, state, reason, detail,
   rows_read, rows_accepted, rows_rejected, claimed_at, recorded_at
 FROM ops.files
 """
-_BATCHES = """
-SELECT dataset, batch_id, state, detail, run_id, files, rows_read, rows_accepted, rows_rejected, rows_merged,
-  claimed_at, recorded_at
-FROM ops.batches
-"""
+#: What is told of a batch, unless more is asked for.
+BATCH = (
+    "dataset",
+    "batch_id",
+    "state",
+    "detail",
+    "run_id",
+    "files",
+    "rows_read",
+    "rows_accepted",
+    "rows_rejected",
+    "rows_merged",
+    "claimed_at",
+    "recorded_at",
+)
+_BATCH = ", ".join(BATCH)
 
 
 def find_batch_of(bigquery: BigQuery, uri: str, generation: int, landed_at: datetime) -> str | None:
@@ -30,7 +41,7 @@ def find_batch_of(bigquery: BigQuery, uri: str, generation: int, landed_at: date
         WHERE claimed_at >= @since AND source_uri = @uri AND source_generation = @generation
         ORDER BY recorded_at DESC LIMIT 1
     """
-    rows = bigquery.ask(sql, {"since": landed_at - _SKEW, "uri": uri, "generation": generation})
+    rows = bigquery.ask(sql, {"since": landed_at - SKEW, "uri": uri, "generation": generation})
     return next((row["batch_id"] for row in rows), None)
 
 
@@ -45,9 +56,18 @@ def find_replay(bigquery: BigQuery, dataset: str, asked: str, since: datetime) -
 
 
 def find_batch(bigquery: BigQuery, batch_id: str) -> dict[str, Any] | None:
-    """What the ledger says of one batch."""
-    which = "WHERE batch_id = @batch ORDER BY recorded_at DESC LIMIT 1"
-    return next((dict(row) for row in bigquery.ask(f"{_BATCHES} {which}", {"batch": batch_id})), None)
+    """What the ledger says of one batch, with its steps."""
+    return find_batches(bigquery, [batch_id]).get(batch_id)
+
+
+def find_batches(bigquery: BigQuery, batch_ids: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """What the ledger says of these batches, by their ids, with their steps; nothing of an unknown one."""
+    if not batch_ids:
+        return {}
+    sql = (
+        f"SELECT {_BATCH}, replay, cluster_name, steps FROM ops.batches WHERE batch_id IN UNNEST(SPLIT(@ids))"  # noqa: S608
+    )
+    return {row["batch_id"]: dict(row) for row in bigquery.ask(sql, {"ids": ",".join(batch_ids)})}
 
 
 def list_batch_ids(bigquery: BigQuery, dataset: str) -> list[str]:
@@ -59,7 +79,7 @@ def list_batch_ids(bigquery: BigQuery, dataset: str) -> list[str]:
 def list_batch_files(bigquery: BigQuery, batch_id: str, claimed_at: datetime) -> list[dict[str, Any]]:
     """What the ledger says of each file of one batch."""
     which = "WHERE claimed_at >= @since AND batch_id = @batch"
-    rows = bigquery.ask(f"{_FILES} {which}", {"since": claimed_at - _SKEW, "batch": batch_id})
+    rows = bigquery.ask(f"{_FILES} {which}", {"since": claimed_at - SKEW, "batch": batch_id})
     return [dict(row) for row in rows]
 
 
@@ -121,17 +141,36 @@ def list_archived(bigquery: BigQuery, which: str, given: str) -> list[dict[str, 
     return [dict(row) for row in bigquery.ask(sql, {"given": given})]
 
 
-def list_last_batches(bigquery: BigQuery) -> dict[str, dict[str, Any]]:
-    """The batch that was recorded last, of each dataset."""
-    # BigQuery's grammar wants a WHERE before QUALIFY.
-    newest = "WHERE TRUE QUALIFY ROW_NUMBER() OVER (PARTITION BY dataset ORDER BY recorded_at DESC) = 1"
-    return {row["dataset"]: dict(row) for row in bigquery.ask(f"{_BATCHES} {newest}")}
+def list_last_batches(bigquery: BigQuery, now: datetime) -> dict[str, dict[str, Any]]:
+    """Of each dataset its last batch, when one last reached trusted, and what today brought.
+
+    Today is the UTC day of `now`; its rows are those of the batches that ended in it, whenever they came.
+    """
+    # One pass over the table for all of it. BigQuery's grammar wants a WHERE before QUALIFY.
+    sql = f"""
+        SELECT {_BATCH},
+          MAX(IF(state = 'succeeded' AND files > 0, recorded_at, NULL)) OVER of_dataset AS trusted_at,
+          SUM(IF(recorded_at >= @today AND state IN ('succeeded', 'rejected'), 1, 0))
+            OVER of_dataset AS batches_today,
+          SUM(IF(recorded_at >= @today, COALESCE(files_rejected, 0), 0))
+            OVER of_dataset AS files_rejected_today,
+          SUM(IF(recorded_at >= @today AND state = 'succeeded', rows_accepted, 0))
+            OVER of_dataset AS rows_accepted_today,
+          SUM(IF(recorded_at >= @today, COALESCE(rows_rejected, 0), 0))
+            OVER of_dataset AS rows_rejected_today
+        FROM ops.batches
+        WHERE TRUE
+        QUALIFY ROW_NUMBER() OVER (PARTITION BY dataset ORDER BY recorded_at DESC) = 1
+        WINDOW of_dataset AS (PARTITION BY dataset)
+    """  # noqa: S608 names of columns
+    today = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    return {row["dataset"]: dict(row) for row in bigquery.ask(sql, {"today": today})}
 
 
 def list_files(bigquery: BigQuery, most: int, now: datetime) -> list[dict[str, Any]]:
     """The files that were recorded last, newest first; where a month has enough of them, of that month."""
     order = "ORDER BY recorded_at DESC, source_uri LIMIT @most"
-    recent: dict[str, Value] = {"most": most, "since": now - _RECENT}
+    recent: dict[str, Value] = {"most": most, "since": now - RECENT}
     found = list(bigquery.ask(f"{_FILES} WHERE claimed_at >= @since {order}", recent))
     if len(found) < most:
         found = list(bigquery.ask(f"{_FILES} {order}", {"most": most}))

@@ -1,10 +1,11 @@
 """`landfall rejects`: the rejected rows of a dataset, to look at, or as a file to correct and drop again."""
 
+import json
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TextIO
 
 from google.api_core.exceptions import NotFound
 from rich.table import Table
@@ -19,15 +20,28 @@ from localcloud.command.terminal import harmless
 from localcloud.deployment.deployment import Deployment
 from localcloud.launcher.errors import CommandError, UsageError
 
+VERSION = 1
 STDOUT = "-"
 _SHOWN, _NAMED = 1000, 5
 _WIDEST, _WIDEST_REASON = 1000, 60  # characters of a raw text, before it is cut to the room; of a reason
 _NARROWEST, _GAP = 20, 2
 _READ_AT_ONCE = 8 << 20
 _NUMBERS = ("row", "offset", "bytes")
+_JSON = {
+    "uri": "source_uri",
+    "generation": "source_generation",
+    "batch_id": "batch_id",
+    "row": "source_row",
+    "offset": "text_offset",
+    "bytes": "text_bytes",
+    "raw": "raw",
+}
+_REASON = ("code", "column", "value", "detail")
 
 
-def rejects(deployment: Deployment, dataset: str, batch: str | None, target: str | None) -> int:
+def rejects(
+    deployment: Deployment, dataset: str, batch: str | None, target: str | None, as_json: bool = False
+) -> int:
     """Show the rejected rows, or write their originals to `target` (`-`: standard output).
 
     Raises UsageError for a dataset or batch that does not exist, and for a target that cannot be dropped or
@@ -38,6 +52,10 @@ def rejects(deployment: Deployment, dataset: str, batch: str | None, target: str
         check_target(Path(str(target)))
     bigquery = deployment.bigquery()
     batch_id = batch and choose_batch(batch, dataset, ledger.list_batch_ids(bigquery, dataset))
+    if as_json:
+        head = {"version": VERSION, "dataset": dataset, "batch_id": batch_id}
+        write_json(head, ledger.list_rejected(bigquery, known, batch_id or ""), sys.stdout)
+        return 0
     found = ledger.count_rejected(bigquery, known, batch_id or "")
     if not found:
         nothing = f"Nothing was rejected in {dataset}" + (f", batch {batch_id[:12]}" if batch_id else "")
@@ -56,6 +74,18 @@ def rejects(deployment: Deployment, dataset: str, batch: str | None, target: str
         again = f"{deployment.command} drop --wait --dataset {dataset}"
         _export(rows, originals, archive, Path(target), again)
     return 0
+
+
+def write_json(head: Mapping[str, Any], rows: Iterable[Mapping[str, Any]], out: TextIO) -> None:
+    """One document: the head, and the rows, one a line as they come, each with its file and its reasons."""
+    out.write(json.dumps(dict(head), ensure_ascii=out.isatty())[:-1] + ', "rows": [')
+    separator = "\n"
+    for row in rows:
+        entry = {name: row[column] for name, column in _JSON.items()}
+        entry["reasons"] = [{name: reason[name] for name in _REASON} for reason in row["reasons"]]
+        out.write(separator + json.dumps(entry, ensure_ascii=out.isatty()))
+        separator = ",\n"
+    out.write("\n]}\n")
 
 
 class Archive:

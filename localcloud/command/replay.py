@@ -8,8 +8,10 @@ from typing import Any
 
 from localcloud.command import ledger
 from localcloud.command.console import make_console
+from localcloud.command.drop import describe_ways, end
 from localcloud.command.follow import Follower
-from localcloud.command.view import WayView, final_line
+from localcloud.command.output import print_document
+from localcloud.command.view import WayView
 from localcloud.command.way import Way
 from localcloud.deployment.bigquery import BigQuery
 from localcloud.deployment.deployment import Deployment
@@ -29,15 +31,18 @@ class Replay:
     files: tuple[tuple[str, int], ...]
 
 
-def replay(deployment: Deployment, given: str, wait: bool, timeout: float | None) -> int:
+def replay(
+    deployment: Deployment, given: str, wait: bool, timeout: float | None, as_json: bool = False
+) -> int:
     """Ask for the run that reads a batch or a file again; with `wait`, 0 only when all of it is in trusted.
 
-    Raises UsageError for what the ledger does not know, or knows several of.
+    As JSON the document comes last, and progress goes to standard error. Raises UsageError for what the
+    ledger does not know, or knows several of.
     """
     deployment.require_all()
     bigquery = deployment.bigquery()
     asked = choose(given, _batches(bigquery, given), _files(bigquery, given))
-    console = make_console()
+    console = make_console(stderr=as_json)
     began = datetime.now(UTC)
     run = f"{asked.dataset}__replay_{began:%Y-%m-%dT%H:%M:%S.%fZ}"
     try:
@@ -49,21 +54,22 @@ def replay(deployment: Deployment, given: str, wait: bool, timeout: float | None
     console.print(f"run {run} of ingest_{asked.dataset} reads again, from the archive:")
     for uri, generation in asked.files:
         console.print(f"  {uri}#{generation}", markup=False)
-    if not wait:
-        console.print(
-            "Its rows replace what these files gave to trusted before. Follow it: "
-            f"{deployment.command} status"
-        )
-        return 0
     ways = [
         Way(uri.rpartition("/")[2], asked.dataset, uri, generation, began, asked.asked)
         for uri, generation in asked.files
     ]
+    head = {"dataset": asked.dataset, "replay": asked.asked, "run_id": run}
+    if not wait:
+        console.print(
+            "Its rows replace what these files gave to trusted before. Follow it: "
+            f"{deployment.command} tail {asked.dataset}"
+        )
+        if as_json:
+            print_document(describe_ways(ways, **head))
+        return 0
     with WayView(console, ways) as view:
         Follower(deployment).follow(ways, timeout, view.show)
-    for one in ways:
-        console.print(final_line(one))
-    return 0 if all(one.succeeded for one in ways) else 1
+    return end(console, ways, as_json, **head)
 
 
 def choose(

@@ -94,12 +94,14 @@ def _welcome(cloud: Cloud, ran: bool, took: float) -> str:
         "Dataproc": cloud.address("dataproc"),
         "Function": cloud.url("function"),
         "Landing": f"gs://{BUCKETS['landing']}",
+        **({"Control room": cloud.url("control-room")} if "control-room" in cloud.ports else {}),
     }
-    addresses = "\n".join(f"  {name:<9} {address}" for name, address in rows.items())
+    addresses = "\n".join(f"  {name:<12} {address}" for name, address in rows.items())
     return (
         f"\n{head} ({took:.0f} s).\n{addresses}\n\nNext:\n"
         "  landfall drop --wait FILE.csv      put a file in and follow it\n"
-        "  landfall status                    what runs, what became of the files\n"
+        "  landfall status                    how fresh each dataset is, what became of the files\n"
+        "  landfall where FILE.csv            where a file is, and why it stopped\n"
         '  eval "$(landfall env)"             point gcloud, bq and Google\'s libraries here\n'
         "  landfall down                      stop; the data stays"
     )

@@ -30,6 +30,8 @@ TASKS = {
     "loaded": ("load_raw", "load_rejected"),
     "trusted": ("call_trusted",),
 }
+# Where a way stops when one of the other tasks fails.
+_STOPS = {"claim_batch": "claimed", "check_metrics": "loaded", "record_batch": "recorded"}
 ACTIVE = ("queued", "running")
 
 
@@ -81,7 +83,9 @@ class Way:
         return max(0.0, (self.reached[step][0] - self.began_at).total_seconds())
 
     def next_step(self) -> str:
-        return next((step for step in self.steps if step not in self.reached), STEPS[-1])
+        """The step after the furthest that was reached: of one before it nobody may have told."""
+        furthest = max((self.steps.index(step) for step in self.reached if step in self.steps), default=-1)
+        return self.steps[min(furthest + 1, len(self.steps) - 1)]
 
 
 def see_delivery(way: Way, deliveries: Iterable[Mapping[str, Any]]) -> None:
@@ -141,6 +145,25 @@ def see_tasks(way: Way, tasks: Iterable[Mapping[str, Any]]) -> None:
     way.now = "; ".join(
         _describe(task) for task in by_name.values() if task["state"] in ("running", "up_for_retry")
     )
+
+
+def see_steps(way: Way, steps: Iterable[Mapping[str, Any]]) -> None:
+    """Take in the steps that the ledger has of the file's batch; a task without one had nothing to do."""
+    by_name = {step["task"]: step for step in steps}
+    for step, names in TASKS.items():
+        mine = [by_name[name] for name in names if name in by_name]
+        if any(one["state"] != "success" for one in mine):
+            return
+        ends = [one["finished_at"] for one in mine if one["finished_at"]]
+        took = [one["seconds"] for one in mine if one["seconds"]]
+        way.reach(step, max(ends, default=None), f"took {max(took):.1f} s" if took else "")
+
+
+def find_stop(steps: Iterable[Mapping[str, Any]]) -> str | None:
+    """The step at which the way stopped, by the failed task that the ledger has; None where none failed."""
+    of_task = {name: step for step, names in TASKS.items() for name in names} | _STOPS
+    failed = {of_task.get(step["task"]) for step in steps if step["state"] == "failed"}
+    return next((step for step in STEPS if step in failed), None)
 
 
 def failed_tasks(tasks: Iterable[Mapping[str, Any]]) -> list[str]:

@@ -75,6 +75,16 @@ class Deployment(ABC):
         """Whether rows of trusted may be there that the user does not see."""
         return self.guards and dataset.guarded
 
+    @property
+    @abstractmethod
+    def links(self) -> Mapping[str, str]:
+        """By kind of thing, where a browser finds one, for `links.fill`; a kind without pages is left out."""
+
+    @property
+    @abstractmethod
+    def control_room(self) -> str | None:
+        """The address of the control room, without a slash at its end; None where there is none."""
+
     @abstractmethod
     def require_all(self) -> None:
         """Raise CommandError when something is missing that a file needs to reach trusted."""
@@ -93,8 +103,12 @@ class Deployment(ABC):
         """Look at the installation itself; never raises for what is down or away."""
 
     @abstractmethod
+    def variables(self) -> dict[str, str]:
+        """The variables that point other clients at it."""
+
+    @abstractmethod
     def exports(self) -> str:
-        """Lines for a POSIX shell that point other clients at it."""
+        """Lines for a POSIX shell that set them, and unset what would lead clients elsewhere."""
 
     def deliveries(self, uri: str, generation: int) -> list[dict[str, Any]]:
         """What became of the event of an object; only where `sees_events`."""

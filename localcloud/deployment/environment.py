@@ -1,6 +1,7 @@
 """An environment of Google Cloud as something that commands work on, with the user's own credentials."""
 
 import urllib.parse
+from collections.abc import Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -44,6 +45,9 @@ _LOCAL = (
     "CLOUDSDK_API_ENDPOINT_OVERRIDES_STORAGE",
     "BIGQUERYRC",
     "AIRFLOW_API_TOKEN",
+    "AIRFLOW_API_URL",
+    "LANDFALL_CONTROL_ROOM_URL",
+    "LANDFALL_LINEAGE_URL",
 )
 
 
@@ -80,6 +84,14 @@ class Environment(Deployment):
                 f"`make deploy ENV={self.name}` brings it."
             )
         return dataset
+
+    @property
+    def links(self) -> Mapping[str, str]:
+        return self.outputs.links
+
+    @property
+    def control_room(self) -> str | None:
+        return self.outputs.control_room_url
 
     def require_all(self) -> None:
         self._airflow_url()
@@ -133,13 +145,13 @@ class Environment(Deployment):
             lines.append(Text.assemble("besides  ", (", ".join(unknown), "yellow"), f"  ({remedy})"))
         return Look(head, lines, "", state in ("healthy", "away"))
 
-    def exports(self) -> str:
+    def variables(self) -> dict[str, str]:
         url = self.outputs.airflow_url
         buckets = {
             f"LANDFALL_{purpose.upper().replace('-', '_')}_BUCKET": name
             for purpose, name in self.buckets.items()
         }
-        variables = {
+        return {
             "LANDFALL_PROJECT": self.outputs.project,
             "LANDFALL_REGION": self.outputs.region,
             "LANDFALL_BIGQUERY_LOCATION": self.outputs.bigquery_location,
@@ -147,9 +159,15 @@ class Environment(Deployment):
             "GOOGLE_CLOUD_PROJECT": self.outputs.project,
             "CLOUDSDK_CORE_PROJECT": self.outputs.project,
             **({"AIRFLOW_API_URL": f"{url}/api/v2"} if url else {}),
+            **({"LANDFALL_CONTROL_ROOM_URL": self.control_room} if self.control_room else {}),
         }
+
+    def exports(self) -> str:
+        variables = self.variables()
+        # Such as the address of an Airflow that is away here.
+        unwanted = [name for name in _LOCAL if name not in variables]
         # A shell of the user's own may have some of them for reasons of its own.
-        forget = f'test -z "${{STORAGE_EMULATOR_HOST:-}}" || unset {" ".join(_LOCAL)}'
+        forget = f'test -z "${{STORAGE_EMULATOR_HOST:-}}" || unset {" ".join(unwanted)}'
         return render_exports(variables, [forget])
 
     def say_logs(self, dag: str, run: str) -> str:

@@ -1,6 +1,8 @@
 """The running local cloud as something that commands work on."""
 
 import urllib.parse
+from collections.abc import Mapping
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
@@ -12,6 +14,7 @@ from localcloud.deployment.deployment import Deployment, Look
 from localcloud.deployment.exports import render_exports
 from localcloud.launcher.cloud import BUCKETS, PROJECT, Cloud, endpoints
 from localcloud.launcher.gcloud import gcloud_variables
+from localcloud.launcher.links import make_links
 from localcloud.launcher.parts import name_parts
 from localcloud.launcher.place import Place
 from localcloud.launcher.process import is_alive
@@ -25,6 +28,8 @@ if TYPE_CHECKING:
 
 # A local server answers soon or has a fault, given as 500 each time, for which the default tries ten minutes.
 _BIGQUERY_PATIENCE = 5.0
+# No file's way leads through these.
+_ONLOOKERS = ("lineage", "control-room")
 # The part whose log tells of a step that is not done.
 _TELLERS = {
     "event delivered": "storage",
@@ -53,8 +58,21 @@ class LocalDeployment(Deployment):
     def datasets(self) -> dict[str, Dataset]:
         return self.contracted
 
+    @cached_property
+    def links(self) -> Mapping[str, str]:
+        cloud = self._addresses
+        # A cloud that was never up has no ports yet.
+        return make_links(cloud) if cloud.ports else {}
+
+    @cached_property
+    def control_room(self) -> str | None:
+        cloud = self._addresses
+        # One that runs since before there was such a part has none for it.
+        return cloud.url("control-room") if "control-room" in cloud.ports else None
+
     def require_all(self) -> None:
-        self._whole = find_cloud(self._place)
+        parts = name_parts(read_state(self._place.state).faults)
+        self._whole = find_cloud(self._place, *(part for part in parts if part not in _ONLOOKERS))
 
     def storage(self) -> "storage.Client":
         from localcloud.launcher.clients import storage_client
@@ -87,9 +105,12 @@ class LocalDeployment(Deployment):
             blind = "Without storage and bigquery nothing can be said of files."
         return Look({"home": str(self._place.home), "parts": parts}, lines, blind, not (up and down))
 
-    def exports(self) -> str:
+    def variables(self) -> dict[str, str]:
         cloud = self._find("storage", "bigquery", "metadata", "api-server")
-        return render_local_exports(make_exports(cloud, LocalSession(cloud.url("api-server")).token()))
+        return make_exports(cloud, LocalSession(cloud.url("api-server")).token())
+
+    def exports(self) -> str:
+        return render_local_exports(self.variables())
 
     def deliveries(self, uri: str, generation: int) -> list[dict[str, Any]]:
         bucket, _, name = uri.removeprefix("gs://").partition("/")
@@ -104,6 +125,10 @@ class LocalDeployment(Deployment):
 
     def say_where(self, step: str) -> str:
         return f"`landfall logs {_TELLERS.get(step, 'scheduler')}` says more."
+
+    @property
+    def _addresses(self) -> Cloud:
+        return Cloud(self._place, read_state(self._place.state).ports)
 
     def _find(self, *needed: str) -> Cloud:
         # Once it was whole, a part that goes down is trouble that may pass, not the end of the command.
@@ -133,6 +158,12 @@ def make_exports(cloud: Cloud, token: str) -> dict[str, str]:
         **gcloud_variables(cloud),
         "AIRFLOW_API_URL": f"{cloud.url('api-server')}/api/v2",
         "AIRFLOW_API_TOKEN": token,
+        # A cloud that runs since before there were such parts has no port for them.
+        **{
+            f"LANDFALL_{part.upper().replace('-', '_')}_URL": cloud.url(part)
+            for part in ("control-room", "lineage")
+            if part in cloud.ports
+        },
     }
 
 

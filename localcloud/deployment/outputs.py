@@ -18,7 +18,10 @@ _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 @dataclass(frozen=True)
 class Outputs:
-    """The outputs of an environment that commands need; `airflow_url` is None while Composer is away."""
+    """The outputs of an environment that commands need; `airflow_url` is None while Composer is away.
+
+    `control_room_url` is None, and there are no `links`, of one that was deployed before it had them.
+    """
 
     environment: str
     project: str
@@ -28,6 +31,8 @@ class Outputs:
     datasets: Sequence[str]
     airflow_url: str | None
     function: str
+    control_room_url: str | None
+    links: Mapping[str, str]
 
 
 def read_outputs(home: Path, environment: str) -> Outputs:
@@ -78,6 +83,8 @@ def parse_outputs(text: str) -> Outputs:
         reader.names("datasets"),
         reader.url("airflow_url"),
         reader.text("function", may_be_empty=True),
+        reader.url("control_room_url") if "control_room_url" in document else None,
+        reader.links() if "links" in document else {},
     )
     if reader.problems:
         raise ValueError("; ".join(reader.problems))
@@ -115,12 +122,20 @@ class _Reader:
                 self._expect(f"buckets.{purpose}", "a bucket's name", value.get(purpose))
         return {str(purpose): str(name) for purpose, name in value.items()}
 
+    def links(self) -> dict[str, str]:
+        value = self._value("links")
+        if not isinstance(value, dict):
+            self._expect("links", "an address by kind", value)
+            return {}
+        for kind, address in value.items():
+            if not (isinstance(address, str) and _is_safe(address)):
+                self._expect(f"links.{kind}", "an https address", address)
+        return {str(kind): str(address) for kind, address in value.items()}
+
     def url(self, name: str) -> str | None:
         """An address that a token can be sent to; None for an empty one."""
         value = self.text(name, may_be_empty=True).rstrip("/")
-        parts = urlsplit(value)
-        loopback = parts.scheme == "http" and parts.hostname in _LOOPBACK
-        if value and not (parts.hostname and (parts.scheme == "https" or loopback)):
+        if value and not _is_safe(value):
             self._expect(name, "an https address, or none", value)
         return value or None
 
@@ -132,6 +147,12 @@ class _Reader:
         self.problems.append(
             f"{name}: expected {expected}, found {'nothing' if found is None else json.dumps(found)[:80]}"
         )
+
+
+def _is_safe(address: str) -> bool:
+    parts = urlsplit(address)
+    loopback = parts.scheme == "http" and parts.hostname in _LOOPBACK
+    return bool(parts.hostname and (parts.scheme == "https" or loopback))
 
 
 def _absent(path: Path, environment: str) -> str:

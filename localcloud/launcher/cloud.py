@@ -18,6 +18,7 @@ VAR_FILE = Path(__file__).resolve().parents[1] / "local.tfvars.json"
 _VARIABLES: Mapping[str, Any] = json.loads(VAR_FILE.read_text())
 
 PROJECT: str = _VARIABLES["project"]
+ENVIRONMENT: str = _VARIABLES["environment"]
 REGION: str = _VARIABLES["region"]
 BIGQUERY_LOCATION: str = _VARIABLES["bigquery_location"]
 # Those that the pipeline reads or writes. Terraform also makes one for the function's source and one for
@@ -26,7 +27,10 @@ BUCKETS = {
     purpose: f"{PROJECT}-{purpose}"
     for purpose in ("landing", "archive", "rejected", "lake", "code", "staging")
 }
-SERVERS = ("api-server", "storage", "bigquery", "dataproc", "metadata", "secrets", "function")
+SERVERS = (
+    *("api-server", "storage", "bigquery", "dataproc", "metadata", "secrets", "function"),
+    *("lineage", "control-room"),
+)
 # What stands before a server that cannot fail on purpose itself, by that server's name.
 PROXIES = {"bigquery": "bigquery-proxy", "api-server": "airflow-proxy"}
 TOKEN_SECRET = "token-key"  # noqa: S105 a name, not a secret

@@ -14,7 +14,7 @@ from localcloud.secrets.keys import make_first_version
 # Everything that the launcher and the parts make there. The state goes near the end, so that a `reset` that
 # was cut short can be repeated; the lock is held meanwhile.
 OURS = (
-    *("airflow", "bigquery", "buckets", "dataproc", "gcloud", "keys", "logs"),
+    *("airflow", "bigquery", "buckets", "dataproc", "gcloud", "keys", "lineage", "logs"),
     *("storage.sqlite", "storage.sqlite-shm", "storage.sqlite-wal"),
     *("faults.json", "faults.log"),
     *("state.new", "state.json", "lock"),
@@ -61,7 +61,7 @@ def make_home(place: Place) -> None:
         place.home.chmod(0o700)
         if not place.state.exists():
             write_state(place.state, State())
-        for folder in (place.logs, place.buckets):
+        for folder in (place.logs, place.buckets, place.lineage_events.parent):
             folder.mkdir(exist_ok=True)
         make_first_version(place.keys, TOKEN_SECRET)
     except OSError as error:

@@ -54,6 +54,17 @@ class Place:
         return self.home / "faults.json"
 
     @property
+    def lineage_events(self) -> Path:
+        """What Airflow reports of each task's inputs and outputs, an OpenLineage event a line."""
+        return self.home / "lineage" / "events.ndjson"
+
+    @property
+    def catalog(self) -> Path:
+        """A folder with `datasets/` and `marts/`: the one above other datasets, if they are called so."""
+        other = self.contracts is not None and self.contracts.name == "datasets"
+        return self.datasets.parent if other else self.root / "bigquery"
+
+    @property
     def datasets(self) -> Path:
         """One folder for each dataset, with what its contract is rendered to."""
         return self.contracts or self.root / "bigquery" / "datasets"

@@ -161,8 +161,9 @@ class _Starter:
 
     def _migrate(self, stop: threading.Event) -> str:
         """Make Airflow's database, or bring it to this version of Airflow."""
-        home = self._cloud.place.airflow
-        write_home(home, self._cloud.place.root / "composer_dags", self._cloud.url("api-server"), PROJECT)
+        place = self._cloud.place
+        home, dags = place.airflow, place.root / "composer_dags"
+        write_home(home, dags, self._cloud.url("api-server"), PROJECT, place.lineage_events)
         version = importlib.metadata.version("apache-airflow")
         stamp = home / "migrated"
         if stamp.exists() and stamp.read_text() == version:

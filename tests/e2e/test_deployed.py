@@ -120,6 +120,17 @@ def test_status_is_that_of_the_environment(deployed: Deployed, dropped: dict[str
     assert "comp_boss/comp_boss_damaged.csv" in shown
 
 
+def test_a_file_is_followed_by_the_ledger_of_the_environment(
+    deployed: Deployed, dropped: dict[str, Path]
+) -> None:
+    assert dropped
+    (story,) = json.loads(deployed.run("where", "comp_boss_damaged.csv", "--json"))["files"]
+    assert (story["state"], story["rows_rejected"]) == ("loaded", 1)
+    (reading,) = story["readings"]
+    assert {step["state"] for step in reading["steps"]} == {"done"}
+    deployed.run("where", "nope.csv", exit_code=1)
+
+
 def test_rejected_rows_are_exported_and_a_file_is_read_again(
     deployed: Deployed, dropped: dict[str, Path], tmp_path: Path
 ) -> None:

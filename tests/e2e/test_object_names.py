@@ -134,13 +134,14 @@ def test_a_name_that_cloud_storage_refuses_is_refused(cloud: Cloud, name: str) -
     [
         ("status",),
         ("status", "--json"),
+        ("where", BAD),
         ("logs", "function", "--lines", "500"),
         ("logs", "storage", "--lines", "500"),
         ("query", "SELECT source_uri, detail FROM ops.files"),
         ("query", "SELECT source_uri FROM ops.files", "--csv"),
         ("query", "SELECT source_uri FROM ops.files", "--json"),
     ],
-    ids=" ".join,
+    ids=lambda command: " ".join(command).encode("unicode_escape").decode(),
 )
 def test_no_name_steers_a_terminal(cloud: Cloud, landed: dict[str, bytes], command: tuple[str, ...]) -> None:
     shown = on_a_terminal(cloud, *command)

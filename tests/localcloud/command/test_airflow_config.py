@@ -38,3 +38,20 @@ def test_the_home_has_what_airflow_reads(tmp_path: Path) -> None:
 
 def test_the_connection_is_anonymous_and_knows_its_project() -> None:
     assert json.loads(config.make_connection("p"))["extra"] == {"project": "p", "is_anonymous": True}
+
+
+def test_openlineage_writes_into_a_file_or_is_off_and_never_speaks_for_our_dags(tmp_path: Path) -> None:
+    def section(events: Path | None) -> configparser.SectionProxy:
+        options = config.make_configuration(tmp_path, Path("/dags"), "http://h:1", KEYS, "p", events)
+        parser = configparser.ConfigParser()
+        parser.read_string(config.render_configuration(options))
+        return parser["openlineage"]
+
+    assert section(None)["disabled"] == "True"
+    assert "transport" not in section(None)
+    events = tmp_path / "100%" / "events.ndjson"
+    transport = {"type": "file", "log_file_path": str(events), "append": True}
+    assert json.loads(section(events)["transport"]) == transport
+    assert section(events)["namespace"] == "p"
+    (rule,) = json.loads(section(events)["emission_policy"])
+    assert (rule["controls"], rule["locked"]) == ({"emit": False}, True)

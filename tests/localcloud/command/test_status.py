@@ -12,7 +12,9 @@ from rich.text import Text
 
 from localcloud.command.datasets import Dataset
 from localcloud.command.journal import OpenBatch
-from localcloud.command.status import Landed, describe_files, describe_open, show
+from localcloud.command.landing import Landed
+from localcloud.command.status import describe_files, describe_open
+from localcloud.command.status_view import show
 from localcloud.deployment.deployment import Look
 from localcloud.deployment.local import LocalDeployment, describe_parts
 from localcloud.launcher.parts import PARTS
@@ -98,9 +100,17 @@ def test_a_part_is_up_only_when_its_very_process_runs() -> None:
 
 
 DOCUMENT = {
+    "at": AT.isoformat(),
     "datasets": [
         {
             "dataset": "price_quote",
+            "freshness": {
+                "state": "late",
+                "promise_seconds": 900,
+                "waiting_seconds": 2100,
+                "trusted_at": None,
+            },
+            "today": {"rows_accepted": 30213, "rows_rejected": 7},
             "pending": 1,
             "running": None,
             "waiting": [{"retry_at": AT.isoformat()}, {"retry_at": "2027-01-01T00:00:00+00:00"}],
@@ -119,7 +129,9 @@ def test_the_view_says_what_runs_and_why_a_file_is_bad() -> None:
     assert out.getvalue().startswith("up    storage\n")
     assert "expected a,b, found b,a" in out.getvalue()
     assert "the datasets are price_quote" in out.getvalue()
-    assert f"2 failed, tried again at {AT.astimezone():%H:%M:%S}" in out.getvalue()
+    assert f"2 failed, tried again at {AT:%H:%M:%S}" in out.getvalue()
+    (row,) = (line.split() for line in out.getvalue().splitlines() if "30213" in line)
+    assert row[:6] == ["price_quote", "late", "by", "20", "min", "1"]
     assert "\x1b" not in out.getvalue()
 
 

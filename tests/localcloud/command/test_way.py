@@ -177,3 +177,52 @@ def test_a_file_is_followed_into_the_part_that_has_it() -> None:
     way.see_batch(one, [other, part])
     assert one.batch == part
     assert one.seconds("claimed") == 3
+
+
+def ended(name: str, state: str, seconds: float) -> dict[str, Any]:
+    return {
+        "task": name,
+        "state": state,
+        "finished_at": LANDED + timedelta(seconds=seconds),
+        "seconds": 2.0,
+        "resource": None,
+    }
+
+
+def test_the_steps_of_the_ledger_are_those_of_the_way() -> None:
+    one = followed()
+    steps = [
+        ended("claim_batch", "success", 3),
+        ended("create_cluster", "success", 5),
+        ended("load_raw", "success", 9),
+        ended("load_rejected", "success", 8),
+        ended("call_trusted", "failed", 11),
+    ]
+    way.see_steps(one, steps)
+    assert {step: one.seconds(step) for step in one.reached} == {"landed": 0, "cluster": 5, "loaded": 9}
+    assert way.find_stop(steps) == "trusted"
+    assert way.find_stop(steps[:-1]) is None
+    half = followed()
+    way.see_steps(half, [ended("load_raw", "success", 9), ended("load_rejected", "failed", 8)])
+    assert list(half.reached) == ["landed"]
+
+
+@pytest.mark.parametrize(
+    ("failed", "stop"),
+    [
+        (["csv_to_parquet"], "Spark"),
+        (["check_metrics"], "loaded"),
+        (["record_batch"], "recorded"),
+        # Its end is nobody's way.
+        (["delete_cluster"], None),
+        (["load_raw", "csv_to_parquet"], "Spark"),
+    ],
+)
+def test_a_way_stops_at_the_first_step_that_failed(failed: list[str], stop: str | None) -> None:
+    assert way.find_stop([ended(name, "failed", 1) for name in failed]) == stop
+
+
+def test_what_nobody_told_of_is_not_waited_for_once_something_later_is_seen() -> None:
+    one = followed()
+    way.see_batch(one, [BATCH])
+    assert one.next_step() == "cluster"

@@ -7,6 +7,10 @@ from typing import Any
 from localcloud.launcher.cloud import BIGQUERY_LOCATION, BUCKETS, PROJECT, REGION
 
 ENVIRONMENT = "local"
+LINKS = {
+    "run": "https://airflow.example.com/dags/{dag_id}/runs/{run_id}",
+    "dataproc_job": "https://console.example.com/dataproc/jobs/{job_id}",
+}
 
 
 def local_outputs(airflow_url: str, **others: Any) -> dict[str, Any]:
@@ -20,6 +24,8 @@ def local_outputs(airflow_url: str, **others: Any) -> dict[str, Any]:
         "datasets": ["bank_statement", "bill_of_materials", "comp_boss", "price_quote"],
         "airflow_url": airflow_url,
         "function": "trigger-ingest",
+        "control_room_url": "https://control-room.example.com",
+        "links": LINKS,
         **others,
     }
     return {name: {"sensitive": False, "type": "string", "value": value} for name, value in values.items()}

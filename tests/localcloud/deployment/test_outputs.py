@@ -88,6 +88,10 @@ def test_the_outputs_of_another_environment_are_refused(tmp_path: Path) -> None:
         # A token would go there in clear.
         ("airflow_url", "http://airflow.example.com", "airflow_url: expected an https address"),
         ("airflow_url", "https://", "airflow_url: expected an https address"),
+        ("control_room_url", "control-room", "control_room_url: expected an https address"),
+        ("links", [], "links: expected an address by kind, found []"),
+        ("links", {"run": 7}, "links.run: expected an https address, found 7"),
+        ("links", {"run": "javascript:alert()"}, "links.run: expected an https address"),
     ],
 )
 def test_each_wrong_output_is_named(name: str, value: Any, problem: str) -> None:
