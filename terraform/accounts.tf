@@ -6,7 +6,7 @@ locals {
     build    = "The build of the function's image"
     composer = "Airflow: the DAGs claim, load and merge as this account"
     dataproc = "The machines of the clusters: the Spark job runs as this account"
-    reader   = "What reads the results: trusted and marts"
+    reader   = "The control room, and what else reads the results: trusted and marts"
   }
 
   # From what a plan knows already, so that a plan says who is granted what. Google gives no other address.

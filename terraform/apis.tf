@@ -13,6 +13,7 @@ resource "google_project_service" "api" {
       "composer.googleapis.com",
       "compute.googleapis.com",
       "datacatalog.googleapis.com",
+      "datalineage.googleapis.com",
       "dataplex.googleapis.com",
       "dataproc.googleapis.com",
       "eventarc.googleapis.com",

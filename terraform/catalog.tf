@@ -6,11 +6,11 @@ data "google_project" "landfall" {
 }
 
 locals {
-  contracts = { for dataset in keys(local.datasets) : dataset => yamldecode(file("${local.datasets_dir}/${dataset}/contract.yaml")) }
+  catalogs = { for dataset in keys(local.datasets) : dataset => jsondecode(file("${local.datasets_dir}/${dataset}/catalog.json")) }
   # Of each dataset its columns by classification: { personal = ["email", "cpf"], internal = [...] }.
   classified = {
-    for dataset, contract in local.contracts :
-    dataset => { for column in contract.schema[0].properties : column.classification => column.name... }
+    for dataset, catalog in local.catalogs :
+    dataset => { for column in catalog.columns : column.classification => column.name... }
   }
 
   # An index, once given, belongs to its field for good.

@@ -41,6 +41,17 @@ resource "google_storage_bucket_object" "pipeline" {
   content_type   = local.content_types["json"]
 }
 
+# What the lineage of a dataset says of its tables and columns.
+resource "google_storage_bucket_object" "catalog" {
+  for_each = local.datasets
+
+  bucket         = google_storage_bucket.bucket["composer"].name
+  name           = "dags/datasets/${each.key}/catalog.json"
+  source         = "${local.datasets_dir}/${each.key}/catalog.json"
+  source_md5hash = filemd5("${local.datasets_dir}/${each.key}/catalog.json")
+  content_type   = local.content_types["json"]
+}
+
 # The names are the DAG's: SPARK_MAIN and SPARK_PACKAGE in composer_dags/ingest.py.
 resource "google_storage_bucket_object" "spark_main" {
   bucket         = google_storage_bucket.bucket["code"].name

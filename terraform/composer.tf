@@ -118,6 +118,15 @@ locals {
     # look at them and clear them. Composer's own default, Op, may change connections and variables too.
     "api-composer_auth_user_registration_role" = "User"
     "api-rbac_user_registration_role"          = "User"
+    # The DAGs tell lineage themselves, of batches that are recorded. What Airflow's provider would tell of a task has
+    # the run's conf in it, and errors, which may quote what is in a file. Other DAGs are not meant. localcloud's
+    # airflow/config.py has the same rule.
+    "openlineage-emission_policy" = jsonencode([{
+      scope      = { dag_id = "ingest_.+|sweep" }
+      match_mode = "regex"
+      controls   = { emit = false }
+      locked     = true
+    }])
   }
 }
 
@@ -143,6 +152,11 @@ resource "google_composer_environment" "airflow" {
       image_version            = var.composer_image
       airflow_config_overrides = local.airflow_options
       env_variables            = merge(local.dag_environment, local.airflow_connections)
+
+      # Where OpenLineage's events go: to the Data Lineage API of the project and region.
+      cloud_data_lineage_integration {
+        enabled = true
+      }
     }
 
     node_config {

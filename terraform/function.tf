@@ -1,43 +1,66 @@
-# The function that hears of each object that lands and asks Airflow for its dataset's run.
+# The function that hears of each object that lands and asks Airflow for its dataset's run; and what it shares with the
+# control room: how a function's source gets to Cloud Build, and where the image of it is kept.
 
 locals {
-  function_dir   = "${local.repository}/functions/trigger_ingest"
-  function_files = setunion(fileset(local.function_dir, "*.py"), ["requirements.txt"])
+  functions_dir = "${local.repository}/functions"
+
+  # What each function is made of: where a file lies, by its path in the archive.
+  function_files = {
+    trigger_ingest = {
+      for file in fileset("${local.functions_dir}/trigger_ingest", "{*.py,requirements.txt}") :
+      file => "${local.functions_dir}/trigger_ingest/${file}"
+    }
+    control_room = local.control_room_files
+  }
+
   # Of the files, not of the archive: the same on every machine.
-  function_hash = sha256(join("\n", [for file in local.function_files : "${file} ${filesha256("${local.function_dir}/${file}")}"]))
+  function_hashes = {
+    for name, files in local.function_files :
+    name => sha256(join("\n", [for path, file in files : "${path} ${filesha256(file)}"]))
+  }
+
   # One instance takes more events a second than any bucket sends (docs/scale.md). One process, so that its threads
   # share what they know of the runs that exist.
   function_threads = 16
 }
 
 data "archive_file" "function" {
+  for_each = local.function_files
+
   type             = "zip"
-  output_path      = "${path.root}/.terraform/trigger_ingest.zip"
+  output_path      = "${path.root}/.terraform/${each.key}.zip"
   output_file_mode = "0644"
 
   dynamic "source" {
-    for_each = local.function_files
+    for_each = each.value
 
     content {
-      filename = source.value
-      content  = file("${local.function_dir}/${source.value}")
+      filename = source.key
+      content  = file(source.value)
     }
   }
 }
 
 resource "google_storage_bucket_object" "function" {
+  for_each = local.function_files
+
   bucket = google_storage_bucket.bucket["function-source"].name
-  # Another name for other code: the function is built anew exactly when its files change.
-  name         = "trigger_ingest-${local.function_hash}.zip"
-  source       = data.archive_file.function.output_path
+  # Another name for other code: a function is built anew exactly when its files change.
+  name         = "${each.key}-${local.function_hashes[each.key]}.zip"
+  source       = data.archive_file.function[each.key].output_path
   content_type = "application/zip"
+}
+
+moved {
+  from = google_storage_bucket_object.function
+  to   = google_storage_bucket_object.function["trigger_ingest"]
 }
 
 # A repository of its own, not the one that Google would make: the build's account may write here and nowhere else.
 resource "google_artifact_registry_repository" "function" {
-  #checkov:skip=CKV_GCP_84:encrypted with kms_key where an environment has one, with Google's keys else; the images hold the function's code, no data
+  #checkov:skip=CKV_GCP_84:encrypted with kms_key where an environment has one, with Google's keys else; the images hold the functions' code, no data
   repository_id = "landfall-function"
-  description   = "Images that Cloud Build makes of the function's source."
+  description   = "Images that Cloud Build makes of the functions' sources."
   location      = var.region
   format        = "DOCKER"
   kms_key_name  = var.kms_key
@@ -85,8 +108,8 @@ resource "google_cloudfunctions2_function" "trigger_ingest" {
 
     source {
       storage_source {
-        bucket = google_storage_bucket_object.function.bucket
-        object = google_storage_bucket_object.function.name
+        bucket = google_storage_bucket_object.function["trigger_ingest"].bucket
+        object = google_storage_bucket_object.function["trigger_ingest"].name
       }
     }
   }

@@ -80,6 +80,8 @@ locals {
     readers          = var.readers
     operators        = var.operators
     original_readers = var.original_readers
+
+    control_room_viewers = var.control_room_viewers
   }
 
   principals = merge(
@@ -182,6 +184,16 @@ locals {
     ])
   }
 
+  # What is open, and which files it claimed.
+  open_batches = {
+    title       = "open_batches"
+    description = "The journal and the manifests; no rows."
+    expression = join(" || ", [
+      "resource.name.startsWith('projects/_/buckets/${local.bucket_names["lake"]}/objects/journal/')",
+      "resource.name.endsWith('/manifest.json')",
+    ])
+  }
+
   build_sources = {
     title       = "function_sources"
     description = "The bucket that Cloud Run functions makes and copies a function's source to."
@@ -201,10 +213,10 @@ locals {
       { to = "trigger", role = "roles/run.invoker", on = "service", name = "trigger-ingest", why = "calls the function, which nobody else may" },
       { to = "pubsub agent", role = "roles/pubsub.publisher", on = "topic", name = "dead_letter", why = "puts events aside that the function never took" },
 
-      # The function's image.
+      # The functions' images.
       { to = "build", role = "roles/logging.logWriter", on = "project", name = "", why = "writes the log of the build; cannot be granted on less" },
-      { to = "build", role = "roles/artifactregistry.writer", on = "repository", name = "function", why = "writes the function's image" },
-      { to = "build", role = "roles/storage.objectViewer", on = "bucket", name = "function-source", why = "reads the function's source" },
+      { to = "build", role = "roles/artifactregistry.writer", on = "repository", name = "function", why = "writes the functions' images" },
+      { to = "build", role = "roles/storage.objectViewer", on = "bucket", name = "function-source", why = "reads the functions' sources" },
       { to = "build", role = "roles/storage.objectViewer", on = "project", name = "", condition = local.build_sources, why = "reads the copy of the source; Google makes its bucket at the first build" },
 
       # The DAGs.
@@ -220,6 +232,7 @@ locals {
       { to = "composer", role = "table_loader", on = "dataset", name = "raw", why = "loads accepted rows, and adds the columns of contracts that evolve" },
       { to = "composer", role = "table_loader", on = "dataset", name = "ops", why = "loads rejected rows, keeps the ledger, calls the procedures" },
       { to = "composer", role = "table_merger", on = "dataset", name = "trusted", why = "the procedures run as whoever calls them" },
+      { to = "composer", role = "roles/datalineage.producer", on = "project", name = "", why = "reports what a batch read and wrote; cannot be granted on less" },
 
       # The Spark job.
       { to = "dataproc", role = "cluster_machine", on = "project", name = "", why = "is the account of the clusters' machines; clusters live for minutes under new names" },
@@ -237,6 +250,20 @@ locals {
       { to = reader, role = "roles/bigquery.jobUser", on = "project", name = "", why = "runs queries; cannot be granted on less" },
       { to = reader, role = "roles/bigquery.dataViewer", on = "dataset", name = "trusted", why = "reads the current rows" },
       { to = reader, role = "roles/bigquery.dataViewer", on = "dataset", name = "marts", why = "reads what is made of them" },
+    ]]),
+
+    # The control room, which runs as the reader: what became of files that people may not read. Whoever may open it
+    # sees no more than it, and needs no right of their own on any of this.
+    [
+      { to = "reader", role = "roles/bigquery.dataViewer", on = "dataset", name = "ops", why = "the control room shows the ledger, and rejected rows as they are kept there: masked" },
+      { to = "reader", role = "name_lister", on = "bucket", name = "landing", why = "the control room shows what is pending" },
+      { to = "reader", role = "name_lister", on = "bucket", name = "lake", why = "tells a batch that is not open from one that may not be read" },
+      { to = "reader", role = "roles/storage.objectViewer", on = "bucket", name = "lake", condition = local.open_batches, why = "the control room shows what is open, and which files are in it" },
+      { to = "reader", role = "roles/datalineage.viewer", on = "project", name = "", why = "the control room asks what flows where; cannot be granted on less" },
+    ],
+    flatten([for viewer in ["control_room_viewers", "operators"] : [
+      { to = viewer, role = "roles/run.invoker", on = "service", name = "control-room", why = "opens the control room" },
+      { to = viewer, role = "roles/run.viewer", on = "service", name = "control-room", why = "gcloud asks for its address before it opens it" },
     ]]),
 
     # Whoever sends files.
@@ -376,14 +403,26 @@ resource "google_secret_manager_secret_iam_member" "grant" {
 }
 
 # A function of the 2nd generation is called as the Cloud Run service of its name.
+locals {
+  services = merge(
+    { control-room = google_cloudfunctions2_function.control_room.name },
+    { for function in google_cloudfunctions2_function.trigger_ingest : "trigger-ingest" => function.name },
+  )
+}
+
 resource "google_cloud_run_v2_service_iam_member" "grant" {
-  for_each = { for key, grant in local.grants_on["service"] : key => grant if var.composer_enabled }
+  for_each = { for key, grant in local.grants_on["service"] : key => grant if var.composer_enabled || grant.name == "control-room" }
 
   project  = var.project
   location = var.region
-  name     = google_cloudfunctions2_function.trigger_ingest[0].name
+  name     = local.services[each.value.name]
   role     = each.value.role
   member   = each.value.member
+
+  # A function that is made anew comes without its grants, under the name that it had.
+  lifecycle {
+    replace_triggered_by = [terraform_data.airflow_url]
+  }
 }
 
 resource "google_pubsub_topic_iam_member" "grant" {

@@ -61,3 +61,18 @@ output "accounts" {
   description = "E-mail address of each service account, by what runs as it."
   value       = { for key, account in google_service_account.account : key => account.email }
 }
+
+output "control_room_url" {
+  description = "Address of the control room; answers those alone who may open it: `landfall --env NAME` does not, docs/deploy.md says how a browser does."
+  value       = google_cloudfunctions2_function.control_room.service_config[0].uri
+}
+
+output "links" {
+  description = "Where a browser finds what the ledger names, by kind; names in braces are to be filled in."
+  value       = local.links
+}
+
+output "report_url" {
+  description = "Opens a report over the marts in Looker Studio: docs/report.md."
+  value       = local.report_url
+}

@@ -1,4 +1,4 @@
-# What the function and the DAGs are told about their surroundings. The local cloud sets the same names
+# What the functions and the DAGs are told about their surroundings. The local cloud sets the same names
 # (localcloud/launcher/cloud.py); a test compares the two.
 locals {
   window_environment = {
@@ -11,6 +11,18 @@ locals {
   function_environment = merge(local.window_environment, {
     LANDFALL_AIRFLOW_URL = local.airflow_url
   })
+
+  control_room_environment = {
+    LANDFALL_PROJECT           = var.project
+    LANDFALL_REGION            = var.region
+    LANDFALL_ENVIRONMENT       = var.environment
+    LANDFALL_BIGQUERY_LOCATION = var.bigquery_location
+    LANDFALL_LANDING_BUCKET    = local.bucket_names["landing"]
+    LANDFALL_LAKE_BUCKET       = local.bucket_names["lake"]
+    LANDFALL_CATALOG_DIR       = "catalog"
+    LANDFALL_LINEAGE_URL       = "https://datalineage.googleapis.com"
+    LANDFALL_LINKS             = jsonencode(local.links)
+  }
 
   dag_environment = merge(local.window_environment, {
     LANDFALL_REGION                   = var.region

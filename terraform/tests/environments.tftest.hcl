@@ -117,6 +117,17 @@ run "prod" {
     error_message = "The subscription of dead letters expires when none came for a month."
   }
 
+  # The control room shows no more than the reader's account may see.
+
+  assert {
+    condition     = one(google_cloudfunctions2_function.control_room.service_config).service_account_email == local.account_emails["reader"]
+    error_message = "The control room runs as another account than the reader."
+  }
+  assert {
+    condition     = alltrue([for dataset in keys(local.datasets) : contains(keys(local.control_room_files), "catalog/datasets/${dataset}/catalog.json")])
+    error_message = "The control room is deployed without a contract."
+  }
+
   # Clusters.
 
   assert {
@@ -251,6 +262,10 @@ run "night" {
   assert {
     condition     = output.airflow_url == "" && output.function == ""
     error_message = "The outputs name what is away."
+  }
+  assert {
+    condition     = one(google_cloudfunctions2_function.control_room.service_config).service_account_email != "" && !contains(keys(output.links), "run")
+    error_message = "At night the control room is away, or it links to runs of an Airflow that is."
   }
   assert {
     condition     = values(output.buckets) == values(run.dev.buckets) && length(google_bigquery_table.trusted) == length(local.datasets)

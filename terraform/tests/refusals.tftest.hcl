@@ -54,7 +54,9 @@ run "everybody" {
     readers          = ["allAuthenticatedUsers"]
     operators        = ["on-call@example.com"]
     original_readers = ["allUsers"]
+
+    control_room_viewers = ["allAuthenticatedUsers"]
   }
 
-  expect_failures = [var.droppers, var.readers, var.operators, var.original_readers]
+  expect_failures = [var.droppers, var.readers, var.operators, var.original_readers, var.control_room_viewers]
 }

@@ -21,7 +21,7 @@ PAGE = ROOT / "docs" / "security.md"
 BEGIN, END = "<!-- begin {} -->", "<!-- end {} -->"
 GRANTS, ROLES = "grants", "roles"
 
-PEOPLE = ("droppers", "readers", "operators", "original_readers")
+PEOPLE = ("droppers", "readers", "control_room_viewers", "operators", "original_readers")
 HOLDER = "role_members"
 KEY = "projects/keys/locations/us-central1/keyRings/landfall/cryptoKeys/landfall"
 ACCOUNTS = ("function", "trigger", "build", "composer", "dataproc", "reader")
@@ -109,7 +109,9 @@ def _role(grant: Grant, plan: Plan) -> str:
         return role
     project = plan["variables"]["project"]["value"]
     condition = re.sub(r"\b[0-9]{6,}\b", "NUMBER", grant.condition.replace(project, "PROJECT"))
-    return f"{role} where `{condition}`"
+    # Within a table a bar ends the cell, even in code.
+    written = condition.replace("|", r"\|")
+    return f"{role} where `{written}`"
 
 
 def _place(grant: Grant) -> str:

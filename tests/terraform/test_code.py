@@ -150,7 +150,8 @@ def test_nothing_needs_the_triggerer_that_composer_has_not(parsed: dict[str, Any
 
 
 def test_composers_bucket_gets_the_dags_and_the_rendered_contracts(plan: Plan) -> None:
-    contracts = {f"datasets/{path.parent.name}/pipeline.json" for path in DATASETS.glob("*/pipeline.json")}
+    datasets = [path.parent.name for path in DATASETS.glob("*/pipeline.json")]
+    contracts = {f"datasets/{name}/{file}" for name in datasets for file in ("catalog.json", "pipeline.json")}
     assert objects(plan, "composer").keys() == {f"dags/{name}" for name in deployed(DAGS) | contracts}
 
 

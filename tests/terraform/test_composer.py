@@ -1,5 +1,6 @@
 """Composer's settings: who gets in, how big it is, and what is refused before Google would, much later."""
 
+import json
 from importlib.metadata import version
 from typing import Any
 
@@ -45,6 +46,14 @@ def test_it_runs_as_its_own_account_on_its_own_bucket(plans: Plans, environment:
     assert planned(plan)[COMPOSER]["storage_config"] == [{"bucket": f"{project}-composer"}]
     (node,) = composer(plan)["node_config"]
     assert node["service_account"] == f"landfall-composer@{project}.iam.gserviceaccount.com"
+
+
+def test_lineage_goes_to_google_and_comes_from_the_dags_alone(plans: Plans) -> None:
+    (software,) = composer(plans["dev"])["software_config"]
+    assert software["cloud_data_lineage_integration"] == [{"enabled": True}]
+    assert 'google_project_service.api["datalineage.googleapis.com"]' in planned(plans["dev"])
+    (rule,) = json.loads(airflow_options(plans["dev"])["openlineage-emission_policy"])
+    assert (rule["controls"], rule["locked"]) == ({"emit": False}, True)
 
 
 def test_it_runs_the_airflow_that_the_tests_run(plans: Plans) -> None:

@@ -39,7 +39,14 @@ def _rows(heading: str) -> list[str]:
 
 def test_the_tables_of_the_page_are_what_its_program_prints() -> None:
     printed = _run(PROGRAM).splitlines()
-    assert printed == _rows("An idle environment") + _rows("A gigabyte of CSV")
+    sections = ("An idle environment", "The control room", "A gigabyte of CSV")
+    assert printed == [row for section in sections for row in _rows(section)]
+
+
+def test_the_control_room_is_as_large_as_the_page_counts(plans: Mapping[str, Plan]) -> None:
+    (service,) = planned(plans["prod"])["google_cloudfunctions2_function.control_room"]["service_config"]
+    assert (service["available_cpu"], service["available_memory"]) == ("1", "512Mi")
+    assert service["max_instance_count"] == 2
 
 
 def test_originals_cool_down_as_the_page_counts(plans: Mapping[str, Plan]) -> None:

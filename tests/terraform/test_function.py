@@ -27,17 +27,19 @@ print(answer.status_code)
 """
 
 
-def archive(plan: Plan) -> dict[str, str]:
-    """The files of the function's source, name and text, as Terraform would zip them."""
+def archive(plan: Plan, folder: str = "trigger_ingest") -> dict[str, str]:
+    """The files of a function's source, name and text, as Terraform would zip them."""
     resources = plan["prior_state"]["values"]["root_module"]["resources"]
     values = next(
-        resource["values"] for resource in resources if resource["address"] == "data.archive_file.function"
+        resource["values"]
+        for resource in resources
+        if resource["address"] == f'data.archive_file.function["{folder}"]'
     )
     return {source["filename"]: source["content"] for source in values["source"]}
 
 
-def object_name(plan: Plan) -> str:
-    return str(planned(plan)["google_storage_bucket_object.function"]["name"])
+def object_name(plan: Plan, folder: str = "trigger_ingest") -> str:
+    return str(planned(plan)[f'google_storage_bucket_object.function["{folder}"]']["name"])
 
 
 @pytest.mark.parametrize("environment", ["dev", "stg", "prod", "local"])
@@ -143,6 +145,7 @@ def test_other_code_is_another_object_and_what_python_leaves_behind_is_none_of_i
     plan = workspace.plan("dev")
     assert archive(plan).keys() == archive(plans["dev"]).keys()
     assert object_name(plan) != object_name(plans["dev"])
+    assert object_name(plan, "control_room") == object_name(plans["dev"], "control_room")
     (build,) = planned(plan)[FUNCTION]["build_config"]
     assert build["source"][0]["storage_source"][0]["object"] == object_name(plan)
 

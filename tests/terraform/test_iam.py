@@ -25,8 +25,10 @@ ON_THE_PROJECT = {
     ("composer", "roles/composer.worker"),
     ("composer", "roles/bigquery.jobUser"),
     ("composer", "landfall_cluster_maker"),
+    ("composer", "roles/datalineage.producer"),
     ("dataproc", "landfall_cluster_machine"),
     ("reader", "roles/bigquery.jobUser"),
+    ("reader", "roles/datalineage.viewer"),
     ("gs-project-accounts", "roles/pubsub.publisher"),
 }
 OF_PEOPLE_ON_THE_PROJECT = {
@@ -170,14 +172,15 @@ def test_the_job_writes_below_its_attempts_alone(everybody: Plan) -> None:
 
 
 class Name(str):
-    """An object's full name as IAM's conditions have it, with the two functions that ours use."""
+    """An object's full name as IAM's conditions have it, with the functions that ours use."""
 
     def extract(self, template: str) -> str:
         before, after = re.fullmatch(r"(.*)\{[a-z]+\}(.*)", template).groups()  # type: ignore[union-attr]
         found = re.search(f"{re.escape(before)}(.*?){re.escape(after) if after else '$'}", self)
         return found[1] if found else ""
 
-    startsWith = str.startswith  # noqa: N815 the name that IAM gives it
+    startsWith = str.startswith  # noqa: N815 the names that IAM gives them
+    endsWith = str.endswith  # noqa: N815
 
 
 def holds(condition: str, uri: str) -> bool:
@@ -192,6 +195,16 @@ def test_only_the_job_reads_the_token_key_and_only_the_trigger_calls_the_functio
     assert on(everybody, "service", "trigger-ingest") == {"trigger"}
 
 
+def test_the_control_room_is_opened_by_the_listed_people_alone(
+    plans: Mapping[str, Plan], everybody: Plan
+) -> None:
+    for role in ("roles/run.invoker", "roles/run.viewer"):
+        assert on(everybody, "service", "control-room", {role}) == {"control_room_viewers", "operators"}
+    assert on(everybody, "service", "control-room") == {"control_room_viewers", "operators"}
+    # Where nobody is listed nobody opens it.
+    assert on(plans["prod"], "service", "control-room") == set()
+
+
 def test_only_the_dags_give_out_an_account_and_only_that_of_the_clusters(everybody: Plan) -> None:
     acting = [
         (who(grant), grant.role, grant.name.partition("@")[0])
@@ -201,14 +214,43 @@ def test_only_the_dags_give_out_an_account_and_only_that_of_the_clusters(everybo
     assert acting == [("composer", "roles/iam.serviceAccountUser", "landfall-dataproc")]
 
 
+READS_RESULTS = {
+    ("roles/bigquery.jobUser", "project", ""),
+    ("roles/bigquery.dataViewer", "dataset", "trusted"),
+    ("roles/bigquery.dataViewer", "dataset", "marts"),
+}
+
+
 def test_a_reader_reads_trusted_and_marts_and_nothing_else(everybody: Plan) -> None:
-    for reader in ("reader", "readers"):
-        found = {(one.role, one.place, one.name) for one in grants(everybody) if who(one) == reader}
-        assert found == {
-            ("roles/bigquery.jobUser", "project", ""),
-            ("roles/bigquery.dataViewer", "dataset", "trusted"),
-            ("roles/bigquery.dataViewer", "dataset", "marts"),
-        }
+    found = {(one.role, one.place, one.name) for one in grants(everybody) if who(one) == "readers"}
+    assert found == READS_RESULTS
+
+
+def test_the_control_rooms_account_reads_the_ledger_besides_and_no_personal_data(everybody: Plan) -> None:
+    found = {(one.role, one.place, one.name) for one in grants(everybody) if who(one) == "reader"}
+    assert found == READS_RESULTS | {
+        ("roles/bigquery.dataViewer", "dataset", "ops"),
+        ("roles/datalineage.viewer", "project", ""),
+        ("landfall_name_lister", "bucket", "landing"),
+        ("landfall_name_lister", "bucket", "lake"),
+        ("roles/storage.objectViewer", "bucket", "lake"),
+    }
+
+
+def test_of_the_lake_the_control_room_reads_what_is_open_and_no_rows(everybody: Plan) -> None:
+    (grant,) = (
+        one
+        for one in grants(everybody)
+        if who(one) == "reader" and one.name == "lake" and one.role == "roles/storage.objectViewer"
+    )
+    assert grant.condition is not None
+    lake = "landfall-dev-lake"
+    folder = folder_uri(lake, "bank_statement", "0" * 32)
+    assert holds(grant.condition, open_uri(lake, "bank_statement"))
+    assert holds(grant.condition, f"{folder}/manifest.json")
+    attempt = attempt_uri(folder, "landfall-job-1").removesuffix("metrics.json")
+    for name in ("accepted/part-00000.parquet", "rejected/part-00000.parquet", "failure.json"):
+        assert not holds(grant.condition, attempt + name)
 
 
 def test_only_the_dags_change_tables(everybody: Plan) -> None:
@@ -290,11 +332,13 @@ def test_what_google_checks_when_it_makes_them_is_granted_before(plans: Mapping[
     plan = plans["prod"]
     assert "google_project_iam_member.grant" in references(plan, "google_composer_environment.airflow")
     function = references(plan, "google_cloudfunctions2_function.trigger_ingest")
-    assert {
+    built = {
         "google_project_iam_member.grant",
         "google_storage_bucket_iam_member.grant",
         "google_artifact_registry_repository_iam_member.grant",
-    } <= function
+    }
+    assert built <= function
+    assert built <= references(plan, "google_cloudfunctions2_function.control_room")
 
 
 def test_reads_of_originals_and_of_the_key_are_logged(plans: Mapping[str, Plan]) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from localcloud.deployment.outputs import parse_outputs
+from localcloud.deployment.outputs import Outputs, parse_outputs
 from tests.localcloud.deployment.local_outputs import local_outputs
 from tests.terraform.plan import Plan
 from tests.terraform.workspace import Terraform, Workspace
@@ -45,9 +45,10 @@ def outputs_of(workspace: Workspace) -> dict[str, Any]:
 def test_the_command_reads_what_terraform_says(applied: Workspace) -> None:
     said = outputs_of(applied)
     found = parse_outputs(json.dumps(said))
-    expected = parse_outputs(json.dumps(local_outputs(found.airflow_url or "", buckets=found.buckets)))
+    expected = parse_outputs(json.dumps(local_outputs(found.airflow_url or "", **_made_by_it(found))))
     assert found == expected
     assert found.airflow_url
+    assert found.links["run"] == f"{found.airflow_url}/dags/{{dag_id}}/runs/{{run_id}}"
     buckets = local_outputs("")["buckets"]["value"]
     assert buckets.items() <= found.buckets.items()
     # Terraform makes these two besides.
@@ -59,7 +60,18 @@ def test_at_night_everything_is_said_but_where_composer_is(applied: Workspace) -
     night = outputs_of(applied)
     found = parse_outputs(json.dumps(night))
     assert (found.airflow_url, found.function, night["composer"]["value"]) == (None, "", "")
-    assert found == parse_outputs(json.dumps(local_outputs("", function="", buckets=found.buckets)))
+    assert found == parse_outputs(json.dumps(local_outputs("", function="", **_made_by_it(found))))
+    # Nothing of the control room is Composer's.
+    assert found.control_room_url
+    assert found.links.keys() == {"bigquery_job", "dataproc_job", "object", "table"}
+
+
+def _made_by_it(found: Outputs) -> dict[str, Any]:
+    return {
+        "buckets": found.buckets,
+        "control_room_url": found.control_room_url,
+        "links": found.links,
+    }
 
 
 @pytest.mark.parametrize("environment", ["dev", "stg", "prod"])

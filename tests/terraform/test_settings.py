@@ -1,7 +1,8 @@
-"""What the function and the DAGs are told: all that they ask for, everywhere, and the same as locally."""
+"""What the functions and the DAGs are told: all that they ask for, everywhere, and the same as locally."""
 
 import json
 from collections.abc import Iterator, Mapping
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from tests.terraform.workspace import ROOT, Plans
 ENVIRONMENTS = ("dev", "stg", "prod", "local")
 COMPOSER = "google_composer_environment.airflow[0]"
 FUNCTION = "google_cloudfunctions2_function.trigger_ingest[0]"
+CONTROL_ROOM = "google_cloudfunctions2_function.control_room"
 
 AIRFLOW_URL = "https://0123-dot-us-central1.composer.googleusercontent.com"
 
@@ -30,6 +32,11 @@ DIFFERENT_IN_DAGS = {
 DIFFERENT_IN_FUNCTION = {
     "LANDFALL_AIRFLOW_URL": "the local Airflow; Composer's is known once it is made",
     "THREADS": "events come one after the other here",
+}
+DIFFERENT_IN_CONTROL_ROOM = {
+    "LANDFALL_CATALOG_DIR": "the checkout's folder; deployed it lies beside the code",
+    "LANDFALL_LINEAGE_URL": "the local Data Lineage API",
+    "LANDFALL_LINKS": "pages of the local cloud; test_control_room.py compares their kinds",
 }
 # Buckets that no part of the local cloud reads: the function and Airflow run from the checkout.
 NOT_LOCAL = {"function-source", "composer"}
@@ -77,6 +84,10 @@ def function_environment(plan: Plan) -> dict[str, str]:
     return _variables(plan, FUNCTION, ("service_config", 0, "environment_variables"))
 
 
+def control_room_environment(plan: Plan) -> dict[str, str]:
+    return _variables(plan, CONTROL_ROOM, ("service_config", 0, "environment_variables"))
+
+
 def airflow_options(plan: Plan) -> dict[str, str]:
     return _variables(plan, COMPOSER, ("config", 0, "software_config", 0, "airflow_config_overrides"))
 
@@ -86,9 +97,17 @@ def _variables(plan: Plan, address: str, path: tuple[str | int, ...]) -> dict[st
     known, missing = _walk(planned(plan)[address], path), _walk(unknown(plan, address), path)
     after_apply = {
         "LANDFALL_AIRFLOW_URL": AIRFLOW_URL,
+        "LANDFALL_LINKS": json.dumps(_links(plan)),
         "LANDFALL_DATAPROC_SERVICE_ACCOUNT": _dataproc_email(plan),
     }
     return known | {name: after_apply[name] for name, is_missing in missing.items() if is_missing}
+
+
+def _links(plan: Plan) -> dict[str, str]:
+    """The one with Airflow's address is known after apply; test_outputs.py reads it there."""
+    output = plan["output_changes"]["links"]
+    run = {"run": f"{AIRFLOW_URL}/dags/{{dag_id}}/runs/{{run_id}}"}
+    return {**(run if output["after_unknown"] else {}), **output["after"]}
 
 
 def _dataproc_email(plan: Plan) -> str:
@@ -105,6 +124,10 @@ def _walk(value: Any, path: tuple[str | int, ...]) -> dict[str, Any]:
 def function_settings(environment: Mapping[str, str]) -> Any:
     module = load_flat_modules(FUNCTIONS / "trigger_ingest", ["settings"])["settings"]
     return module.Settings.from_environment(environment)
+
+
+def room_settings(environment: Mapping[str, str]) -> Any:
+    return import_module("room.settings").Settings.from_environment(environment)
 
 
 def ours(environment: Mapping[str, str]) -> dict[str, str]:
@@ -130,6 +153,16 @@ def test_the_function_is_told_all_that_it_asks_for_and_nothing_else(plan: Plan) 
     assert told.names == ours(told).keys()
     assert told.keys() - told.names == {"WORKERS", "THREADS"}
     assert settings.project == plan["variables"]["project"]["value"]
+
+
+def test_the_control_room_is_told_all_that_it_asks_for_and_nothing_else(plan: Plan) -> None:
+    # Of the archive, the catalogue is where the process is started.
+    told = Asked(control_room_environment(plan) | {"LANDFALL_CATALOG_DIR": str(ROOT / "bigquery")})
+    settings = room_settings(told)
+    assert told.names == ours(told).keys()
+    assert told.keys() - told.names == {"WORKERS", "THREADS"}
+    project = plan["variables"]["project"]["value"]
+    assert (settings.landing_bucket, settings.lake_bucket) == (f"{project}-landing", f"{project}-lake")
 
 
 def test_both_mean_the_same_windows_and_the_same_landing_bucket(plan: Plan) -> None:
@@ -194,6 +227,13 @@ def test_the_local_function_is_told_the_same(plans: Plans, cloud: Cloud) -> None
     # Every part is told every name; the deployed function only those that it asks for.
     local = {name: value for name, value in (names(cloud) | function.environment).items() if name in told}
     assert set(_differences(told, local)) == set(DIFFERENT_IN_FUNCTION)
+
+
+def test_the_local_control_room_is_told_the_same(plans: Plans, cloud: Cloud) -> None:
+    told = control_room_environment(plans["local"])
+    (part,) = (part for part in list_parts(cloud) if part.name == "control-room")
+    local = {name: value for name, value in (names(cloud) | part.environment).items() if name in told}
+    assert set(_differences(told, local)) == set(DIFFERENT_IN_CONTROL_ROOM)
 
 
 def test_the_local_cloud_has_the_buckets_of_the_plan(plans: Plans) -> None:

@@ -11,11 +11,13 @@ import pytest
 
 from bigquery.renderer.__main__ import main as render
 from tests.bigquery.front_end import FrontEnd, compiled
-from tests.terraform.plan import Plan, Values, instances, key, planned
+from tests.terraform.plan import Plan, Values, instances, key, of_type, planned
 from tests.terraform.workspace import ROOT, Terraform, TerraformError
 
 DATASETS = ROOT / "bigquery" / "datasets"
 OPS = ROOT / "bigquery" / "ops"
+MARTS = ROOT / "bigquery" / "marts"
+LEDGER_MARTS = {"ops_freshness", "ops_volume_by_day", "ops_rejected_share", "ops_cost_by_day"}
 CONTRACTS = sorted(path.parent.name for path in DATASETS.glob("*/contract.yaml"))
 ENVIRONMENTS = ("dev", "stg", "prod", "local")
 DAY_MS = 86_400_000
@@ -137,6 +139,29 @@ def test_what_the_api_is_given_says_what_the_files_say(environment: str, plans: 
         assert statement(DATASETS / dataset / "live.sql") == made_view(live, project)
     view = planned(plan)["google_bigquery_table.rejected_rows_view"]
     assert statement(DATASETS / "rejected_rows.sql") == made_view(view, project)
+    marts = of(plan, "google_bigquery_table.mart")
+    assert set(marts) == {path.stem for path in MARTS.glob("*.sql")}
+    for name, mart in marts.items():
+        assert statement(MARTS / f"{name}.sql") == made_view(mart, project)
+        assert json.loads(mart["schema"]) == json.loads((MARTS / f"{name}.schema.json").read_text())
+
+
+@environments
+def test_the_ledger_lets_these_views_in_and_nobody_else(environment: str, plans: Mapping[str, Plan]) -> None:
+    """Who reads marts needs no right on ops: there stand names of files, and reasons."""
+    plan = plans[environment]
+    project = plan["variables"]["project"]["value"]
+    access = of_type(plan, "google_bigquery_dataset_access")
+    assert {key(address) for address in access} == LEDGER_MARTS
+    for address, values in access.items():
+        given = {name: value for name, value in values.items() if value}
+        assert given == {
+            "project": project,
+            "dataset_id": "ops",
+            "view": [{"project_id": project, "dataset_id": "marts", "table_id": key(address)}],
+        }
+    # A list of its own on a dataset would take every other access away.
+    assert not any(dataset.get("access") for dataset in of_type(plan, "google_bigquery_dataset").values())
 
 
 def statement(path: Path) -> str:
@@ -187,12 +212,13 @@ def test_every_table_is_named_with_its_project(
         tables[f"ops.{name}"] = json.loads((OPS / f"{name}.schema.json").read_text())
     front_end = front_end_of_project({f"landfall-prod.{name}": schema for name, schema in tables.items()})
 
-    views = [*instances(plan, "google_bigquery_table.live").values()]
+    marts = instances(plan, "google_bigquery_table.mart").values()
+    views = [*instances(plan, "google_bigquery_table.live").values(), *marts]
     views.append(planned(plan)["google_bigquery_table.rejected_rows_view"])
     for view in views:
         front_end.analyse(view["view"][0]["query"])
     routines = instances(plan, "google_bigquery_routine.procedure").values()
-    assert len(views) + len(routines) == 3 * len(CONTRACTS) + 1
+    assert len(views) + len(routines) == 3 * len(CONTRACTS) + 1 + len(marts)
     for routine in routines:
         front_end.analyse(made(routine, "no project at all"))
     with pytest.raises(Exception, match=r"raw\.comp_boss"):
@@ -293,6 +319,15 @@ SELECT DATE_TRUNC(data_lancamento, MONTH) AS month, SUM(valor_tarifa) AS fees
 FROM trusted.bank_statement
 GROUP BY month;
 """
+MONTHS = [
+    {"name": "month", "type": "DATE", "mode": "NULLABLE", "description": "First day of the month."},
+    {"name": "fees", "type": "NUMERIC", "mode": "NULLABLE", "description": "Fees of the month."},
+]
+
+
+def add_mart(marts: Path, name: str, text: str) -> None:
+    (marts / f"{name}.sql").write_text(text)
+    (marts / f"{name}.schema.json").write_text(json.dumps(MONTHS))
 
 
 def test_a_dataset_and_a_mart_are_added_by_their_files_alone(
@@ -303,10 +338,11 @@ def test_a_dataset_and_a_mart_are_added_by_their_files_alone(
     shutil.copytree(datasets / "comp_boss", datasets / "rivets")
     contract = datasets / "rivets" / "contract.yaml"
     contract.write_text(contract.read_text().replace("comp_boss", "rivets").replace("comp-boss", "rivets"))
-    assert render(["--datasets", str(datasets)]) == 0
     marts = workspace.root / "bigquery" / "marts"
-    marts.mkdir(exist_ok=True)
-    (marts / "fees.sql").write_text(MART)
+    add_mart(marts, "fees", MART)
+    ledger = MART.replace("marts.fees", "marts.late").replace("trusted.bank_statement", "ops.files")
+    add_mart(marts, "late", ledger)
+    assert render(["--datasets", str(datasets)]) == 0
 
     before, after = planned(plans["dev"]), planned(workspace.plan("dev"))
 
@@ -320,8 +356,11 @@ def test_a_dataset_and_a_mart_are_added_by_their_files_alone(
         'google_bigquery_routine.procedure["sp_trusted_rivets"]',
         'google_bigquery_routine.procedure["sp_replay_rivets"]',
         'google_bigquery_table.mart["fees"]',
+        'google_bigquery_table.mart["late"]',
+        'google_bigquery_dataset_access.ledger["late"]',
     }
-    assert [address for address in added if "rivets" not in address and "fees" not in address] == []
+    names = ("rivets", "fees", "late")
+    assert [address for address in added if not any(name in address for name in names)] == []
     changed = {address for address in before if "bigquery" in address and before[address] != after[address]}
     assert changed == {"google_bigquery_table.rejected_rows_view"}
     mart = after['google_bigquery_table.mart["fees"]']
@@ -329,16 +368,24 @@ def test_a_dataset_and_a_mart_are_added_by_their_files_alone(
     assert "FROM `landfall-dev`.trusted.bank_statement" in mart["view"][0]["query"]
 
 
-def test_a_mart_of_another_name_or_of_more_than_trusted_is_refused(
+def test_a_mart_of_another_name_or_of_more_than_it_may_read_is_refused(
     plans: Mapping[str, Plan], terraform: Terraform
 ) -> None:
     workspace = terraform.copy("marts")
     marts = workspace.root / "bigquery" / "marts"
-    marts.mkdir(exist_ok=True)
-    (marts / "costs.sql").write_text(MART)
-    (marts / "fees.sql").write_text(MART.replace("FROM trusted.", "FROM raw."))
+    add_mart(marts, "costs", MART)
+    for name, table in {
+        "early": "raw.bank_statement",
+        "why": "ops.rejected_rows",
+        "over": "marts.fees",
+    }.items():
+        text = MART.replace("marts.fees", f"marts.{name}").replace("trusted.bank_statement", table)
+        add_mart(marts, name, text)
     with pytest.raises(TerraformError) as refusal:
         workspace.plan("dev")
     told = " ".join(str(refusal.value).split())
     assert "Expected bigquery/marts/costs.sql to make marts.costs, found marts.fees: rename" in told
-    assert "Expected bigquery/marts/fees.sql to read trusted alone, as its readers may" in told
+    allowed = "to read trusted, ops.batches and ops.files alone"
+    assert f"Expected bigquery/marts/early.sql {allowed}, found raw.bank_statement:" in told
+    assert f"Expected bigquery/marts/why.sql {allowed}, found ops.rejected_rows:" in told
+    assert f"Expected bigquery/marts/over.sql {allowed}, found marts.fees:" in told

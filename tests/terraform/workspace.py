@@ -154,6 +154,8 @@ class Plans(Mapping[str, Plan]):
     def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
         self._made: dict[str, Plan] = {}
+        # What is planned: the checkout as it was when the tests began.
+        self.root = workspace.root
 
     def __getitem__(self, environment: str) -> Plan:
         if environment not in self._made:
