@@ -33,14 +33,14 @@ TF_PLAN = $(TF) plan -input=false -var-file=envs/$(ENV).tfvars -out=$(TF_HOME)/p
 LANDFALL_HOME ?= .landfall
 OUTPUTS = $(LANDFALL_HOME)/environments/$(ENV).json
 
-.PHONY: help install java demo test model bench-spark bench-function bench-burst fuzz-function chaos check render lock clean
+.PHONY: help install java demo test model bench-spark bench-function bench-burst bench-control-room screenshots fuzz-function chaos check render lock clean
 .PHONY: plan deploy outputs destroy iam-table tf-init
 ifneq ($(shell cat $(READY) 2>/dev/null),$(CURDIR))
 .PHONY: $(READY)
 endif
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-19s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install: $(READY) java ## Make .venv with the locked environment and the landfall command, and see that Java is there
 
@@ -74,6 +74,12 @@ bench-spark: install ## The Spark job beside naive Spark, DuckDB and Polars: SIZ
 
 bench-function: install ## Events a second of the function on one core, and how long one takes: RATE=300 SECONDS=20 THREADS=16
 	@$(BIN)/python -m tests.bench.function --rate $(or $(RATE),300) --seconds $(or $(SECONDS),20) --threads $(or $(THREADS),16)
+
+bench-control-room: install ## Every page of the control room over a full ledger: BATCHES=1000 FILES=10000
+	@$(BIN)/python -m tests.bench.control_room --batches $(or $(BATCHES),1000) --files $(or $(FILES),10000)
+
+screenshots: install ## The control room's pages as pictures for the docs, in light and dark
+	@$(BIN)/python -m tests.browser.screenshots
 
 bench-burst: install ## Many files within a minute through a local cloud of its own: FILES=10000 DATASETS=5
 	@$(BIN)/python -m tests.bench.burst --files $(or $(FILES),10000) --datasets $(or $(DATASETS),5)
@@ -123,6 +129,7 @@ check: $(READY) ## ruff, mypy (strict), the rendered files, and terraform fmt wh
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@MYPYPATH=functions/trigger_ingest $(BIN)/mypy functions/trigger_ingest
+	@MYPYPATH=functions/control_room $(BIN)/mypy functions/control_room
 	@MYPYPATH=composer_dags $(BIN)/mypy composer_dags
 	@MYPYPATH=spark_jobs $(BIN)/mypy spark_jobs
 	@$(BIN)/mypy bigquery localcloud samples

@@ -92,9 +92,17 @@ def test_make_alone_lists_every_target() -> None:
         ["make", "--no-print-directory"], cwd=ROOT, capture_output=True, text=True, check=True
     ).stdout
     named = {line.split()[1] for line in listed.splitlines()}
-    benches = {"bench-spark", "bench-function", "bench-burst", "fuzz-function", "chaos", "model"}
+    benches = {
+        "bench-spark",
+        "bench-function",
+        "bench-burst",
+        "bench-control-room",
+        "fuzz-function",
+        "chaos",
+        "model",
+    }
     environments = {"plan", "deploy", "outputs", "destroy", "iam-table"}
-    everyday = {"help", "install", "demo", "test", "check", "render", "lock", "clean"}
+    everyday = {"help", "install", "demo", "test", "check", "render", "lock", "screenshots", "clean"}
     assert named == everyday | benches | environments
 
 
