@@ -24,7 +24,7 @@ from room.app import make_app
 from tests.bigquery.world import NOON, ROOT, Warehouse
 from tests.browser import arrivals, lineage, stories
 from tests.browser.addresses import PAGES
-from tests.browser.chromium import Visitor, find_chromium, launch
+from tests.browser.chromium import Visitor, find_chromium, launch, wait_for_charts
 from tests.functions.control_room.world import World, batch_id, start_world
 
 _PICTURES = ("home", "batch", "file", "rejected", "report", "catalogue", "contract")
@@ -58,6 +58,9 @@ def _take(browser: Browser, address: str, name: str, scheme: str, width: int, pa
     with visitor.visit(PAGES[name], scheme=scheme, width=width) as page:
         height = min(int(page.evaluate("document.documentElement.scrollHeight")), _MOST_HEIGHT)
         page.set_viewport_size({"width": width, "height": height})
+        # A chart sees its new size one frame later.
+        page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+        wait_for_charts(page)
         page.screenshot(path=path, animations="disabled")
     if visitor.faults:
         raise SystemExit(f"{path.name}: expected a page without a fault, found {visitor.faults}")

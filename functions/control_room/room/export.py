@@ -30,7 +30,7 @@ COLUMNS = (
     "raw",
 )
 _MARK = "\N{ZERO WIDTH NO-BREAK SPACE}"
-_ARMED = re.compile("[-=+@\t\r\n\uff1d\uff0b\uff0d\uff20]")
+_ARMED = re.compile("'*[-=+@\t\r\n\uff1d\uff0b\uff0d\uff20]")
 _NO_REASON = ({"code": None, "column": None, "value": None, "detail": None},)
 _AT_ONCE = 1 << 16  # characters
 

@@ -74,12 +74,13 @@ def test_datasets_are_read_from_the_rendered_contracts(tmp_path: Path) -> None:
     trusted: dict[str, Any] = {"table": "trusted.price", "partitioning": None}
     tables = {"raw": {"table": "raw.price"}, "trusted": trusted, "rejected": {"table": "ops.price"}}
     warehouse = {"restricted_columns": ["note"], "roles": [{"row_filter": None}], "tables": tables}
-    (tmp_path / "price" / "pipeline.json").write_text(json.dumps({"dataset": "price", "key": ["id"]}))
+    pipeline = {"dataset": "price", "key": ["id"], "freshness_seconds": 900}
+    (tmp_path / "price" / "pipeline.json").write_text(json.dumps(pipeline))
     (tmp_path / "price" / "warehouse.json").write_text(json.dumps(warehouse))
     (tmp_path / "not_rendered").mkdir()
-    assert read_datasets(tmp_path) == {"price": DATASETS["price"]}
+    assert read_datasets(tmp_path) == {"price": replace(DATASETS["price"], freshness_seconds=900)}
     trusted["partitioning"] = {"field": "id", "type": "MONTH"}
     for guard in ({"restricted_columns": ["id"]}, {"roles": [{"row_filter": "note IS NULL"}]}):
         (tmp_path / "price" / "warehouse.json").write_text(json.dumps(warehouse | guard))
-        expected = replace(DATASETS["price"], partition="id", guarded=True)
+        expected = replace(DATASETS["price"], freshness_seconds=900, partition="id", guarded=True)
         assert read_datasets(tmp_path) == {"price": expected}

@@ -117,6 +117,7 @@ function draw(chart) {
     },
     ...SHAPES[figure.dataset.chart](rows, chart.width),
   };
+  figure.removeAttribute("data-drawn");
   chart.view?.finalize();
   const runtime = vega.parse(vegaLite.compile(spec).spec, null, { ast: true });
   const container = makeCanvas(picture);
