@@ -75,8 +75,8 @@ bench-spark: install ## The Spark job beside naive Spark, DuckDB and Polars: SIZ
 bench-function: install ## Events a second of the function on one core, and how long one takes: RATE=300 SECONDS=20 THREADS=16
 	@$(BIN)/python -m tests.bench.function --rate $(or $(RATE),300) --seconds $(or $(SECONDS),20) --threads $(or $(THREADS),16)
 
-bench-control-room: install ## Every page of the control room over a full ledger: BATCHES=1000 FILES=10000
-	@$(BIN)/python -m tests.bench.control_room --batches $(or $(BATCHES),1000) --files $(or $(FILES),10000)
+bench-control-room: install ## Each page's percentiles over a thousand batches: ASKS=60 CLIENTS=2 BATCHES=1000 FILES=10000, PROFILE=1 for processor time
+	@$(BIN)/python -m tests.bench.control_room --asks $(or $(ASKS),60) --clients $(or $(CLIENTS),2) --batches $(or $(BATCHES),1000) --files $(or $(FILES),10000) $(if $(PROFILE),--profile)
 
 screenshots: install ## The control room's pages as pictures for the docs, in light and dark
 	@$(BIN)/python -m tests.browser.screenshots

@@ -183,8 +183,11 @@ def reason_lines(record: int, row: Row) -> Iterator[list[object]]:
 
 
 def disarm(text: str | None) -> str:
-    """A text that no spreadsheet computes; null is empty."""
-    return f"'{text}" if text and text.startswith(_MEANS_FORMULA) else text or ""
+    """A text that no spreadsheet computes; null is empty.
+
+    What begins with apostrophes and then a formula gets one more, so that taking one away gives the text back.
+    """
+    return f"'{text}" if text and text.lstrip("'").startswith(_MEANS_FORMULA) else text or ""
 
 
 def _create(path: Path) -> BinaryIO:

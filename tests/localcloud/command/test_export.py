@@ -163,6 +163,8 @@ def test_an_original_that_is_another_leaves_no_half_export(
         ("\t=1", "'\t=1"),
         ("\r=1", "'\r=1"),
         ("\n=1", "'\n=1"),
+        ("'=1", "''=1"),
+        ("'quoted'", "'quoted'"),
     ],
 )
 def test_what_a_spreadsheet_would_compute_is_disarmed(text: str | None, disarmed: str) -> None:
