@@ -79,7 +79,7 @@ bench-control-room: install ## Each page's percentiles over a thousand batches: 
 	@$(BIN)/python -m tests.bench.control_room --asks $(or $(ASKS),60) --clients $(or $(CLIENTS),2) --batches $(or $(BATCHES),1000) --files $(or $(FILES),10000) $(if $(PROFILE),--profile)
 
 screenshots: install ## The control room's pages as pictures for the docs, in light and dark
-	@$(BIN)/python -m tests.browser.screenshots
+	@PYTHONPATH=functions/control_room $(BIN)/python -m tests.browser.screenshots
 
 bench-burst: install ## Many files within a minute through a local cloud of its own: FILES=10000 DATASETS=5
 	@$(BIN)/python -m tests.bench.burst --files $(or $(FILES),10000) --datasets $(or $(DATASETS),5)

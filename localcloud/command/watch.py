@@ -99,7 +99,7 @@ class Watcher:
             files = ledger.list_batch_files(self._bigquery, batch_id, row["claimed_at"])
             one = followed.way if followed else self._way(row["dataset"], row["claimed_at"])
             way.see_steps(one, row["steps"] or ())
-            told = followed.told if followed else set()
+            told = set(followed.told) if followed else set()
             yield from changes.tell_steps(one, batch_id, told)
             yield from changes.tell_end(row, files)
 

@@ -5,14 +5,14 @@ from collections.abc import Collection
 
 import flask
 
-_MOST_PAGES = 10_000
+from room.place import formats, words
 
 
 def text(name: str, most: int = 2048) -> str:
     """A text of so many characters at most; empty where it is not given."""
     value = flask.request.args.get(name, "")
     if len(value) > most:
-        flask.abort(400, f"{name}: expected at most {most} characters, found {len(value)}.")
+        flask.abort(400, words().say("common.too_long", name=name, most=formats().number(most)))
     return value
 
 
@@ -20,30 +20,27 @@ def one_of(name: str, known: Collection[str]) -> str:
     """One of these; empty where it is not given, 404 where there is none such."""
     value = flask.request.args.get(name, "").strip()
     if value and value not in known:
-        flask.abort(404, f"{name}: there is none such here.")
+        flask.abort(404, words().say("common.none_such", name=name))
     return value
 
 
 def matching(name: str, pattern: str, expected: str) -> str:
-    """A text in which the whole matches; empty where it is not given."""
+    """A text in which the whole matches; empty where it is not given. `expected` is the key of its words."""
     value = flask.request.args.get(name, "").strip()
     if value and not re.fullmatch(pattern, value):
-        flask.abort(400, f"{name}: expected {expected}.")
+        flask.abort(400, words().say(expected, name=name))
     return value
 
 
 def generation(name: str = "generation") -> int | None:
     """A generation of an object; None where it is not given."""
-    value = matching(name, "[0-9]{1,19}", "a whole number, the generation of an object")
+    value = matching(name, "[0-9]{1,19}", "common.bad_generation")
     if value and int(value) >= 2**63:
-        flask.abort(400, f"{name}: expected a whole number below 2^63.")
+        flask.abort(400, words().say("common.bad_generation", name=name))
     return int(value) if value else None
 
 
 def page() -> int:
     """The number of the page, from 1."""
-    value = matching("page", "[0-9]{1,5}", f"a number from 1 to {_MOST_PAGES}")
-    number = int(value or 1)
-    if not 1 <= number <= _MOST_PAGES:
-        flask.abort(400, f"page: expected a number from 1 to {_MOST_PAGES}.")
-    return number
+    value = matching("page", "[1-9][0-9]{0,3}|10000", "common.bad_page")
+    return int(value or 1)

@@ -95,7 +95,7 @@ LIMIT {_MOST_READINGS}"""  # noqa: S608 constants
 def list_twins(uri: str, generation: int) -> Question:
     """Other files of the same name or with the same content, newest first."""
     sql = f"""
-SELECT o.dataset, o.source_uri, o.source_generation, MAX_BY(o.state, o.claimed_at) AS state,
+SELECT o.dataset, o.source_uri, o.source_generation, ANY_VALUE(o.state HAVING MAX o.claimed_at) AS state,
   MAX(o.source_created_at) AS source_created_at, o.source_uri = @uri AS is_same_name,
   LOGICAL_OR(o.size = this.size AND o.crc32c = this.crc32c AND COALESCE(o.md5 = this.md5, TRUE))
     AS is_same_content

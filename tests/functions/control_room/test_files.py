@@ -231,7 +231,7 @@ _LOADED = [*_WHOLE, "Loaded into raw", "Merged into trusted", "Recorded in the l
             {"state": "rejected", "reason": "a_reason_of_tomorrow"},
             _LOADED,
             "Merged into trusted",
-            "Rejected: a_reason_of_tomorrow",
+            "Rejected: <bdi>a_reason_of_tomorrow</bdi>",
         ),
     ],
 )

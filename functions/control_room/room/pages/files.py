@@ -72,7 +72,7 @@ def show_file() -> str:
     """What became of one file, step by step."""
     uri, generation = arguments.text("uri"), arguments.generation()
     if not uri.startswith("gs://") or generation is None:
-        flask.abort(400, "Expected uri=gs://bucket/name and generation=N.")
+        flask.abort(400, words().say("files.bad_address"))
     looking = here().pending.begin()
     readings, twins = here().warehouse.ask_all(list_readings(uri, generation), list_twins(uri, generation))
     waiting = looking.result()
@@ -82,7 +82,7 @@ def show_file() -> str:
     landed = opened and _landed_in(opened, uri, generation)
     landed = landed or _find_landed(waiting, uri, generation)
     if landed is None:
-        flask.abort(404, f"{uri}#{generation} is neither in the ledger, nor in a batch, nor in landing.")
+        flask.abort(404, words().say("files.unknown", file=f"{uri}#{generation}"))
     return _show_live(landed, opened, waiting)
 
 

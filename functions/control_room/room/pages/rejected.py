@@ -84,7 +84,7 @@ def _read_filters() -> Filters:
     """What the address asks for; a file is named with its generation or without."""
     return Filters(
         dataset=arguments.one_of("dataset", here().catalogue.datasets),
-        batch=arguments.matching("batch", "[0-9a-f]{32}", "the id of a batch, 32 hexadecimal digits"),
+        batch=arguments.matching("batch", "[0-9a-f]{32}", "common.bad_batch"),
         file=arguments.text("file"),
         generation=arguments.generation(),
         reason=arguments.one_of("reason", CODES),
