@@ -4,8 +4,9 @@
 
 The local BigQuery, Cloud Storage and lineage, and the function in functions-framework, run as the local cloud
 runs them, with nothing else beside. Each page is asked for with other arguments each time, in both languages:
-first with caches that keep nothing, so that every question is asked; then as it is served. Exit code 1 where
-a page's 95th percentile is 300 ms or more, or an answer is not a page. `--profile` tells for each page the
+first with caches that keep nothing, so that every question is asked, to know what a page costs; then as it is
+served, which is what the promise is about. Exit code 1 where a page is then later than 300 ms in more than one of
+twenty cases, or an answer is not a page. `--profile` tells for each page the
 processor time of the function and of all that it reads, which a busy machine does not change much.
 """
 
@@ -63,8 +64,8 @@ def _parse() -> argparse.Namespace:
 def _measure(around: Surroundings, seeded: Seeded, arguments: argparse.Namespace) -> list[str]:
     """Visit both ways, print what was found, and return what breaks the promise."""
     faults = []
-    ways = (("Every question asked", _FORGETFUL), ("As it is served", FUNCTION / "main.py"))
-    for title, source in ways:
+    ways = (("Every question asked", _FORGETFUL, False), ("As it is served", FUNCTION / "main.py", True))
+    for title, source, promised in ways:
         with around.serve(source) as instance:
             # Imports and connections belong to the start of an instance: its first page has them.
             _say(f"\n{title}; the first page {instance.first_seconds:.1f} s after the start\n")
@@ -74,7 +75,7 @@ def _measure(around: Surroundings, seeded: Seeded, arguments: argparse.Namespace
             rate = len(answers) / (time.monotonic() - began)
             peak = instance.peak_bytes() / _MEBIBYTE
             _say(f"\n{rate:.0f} pages/s to {arguments.clients} clients; peak memory {peak:.0f} MiB")
-            faults += [f"{title}: {fault}" for fault in find_faults(answers)]
+            faults += [f"{title}: {fault}" for fault in find_faults(answers, promised)]
     return faults
 
 
