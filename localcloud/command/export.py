@@ -185,7 +185,7 @@ def reason_lines(record: int, row: Row) -> Iterator[list[object]]:
 def disarm(text: str | None) -> str:
     """A text that no spreadsheet computes; null is empty.
 
-    What begins with apostrophes and then a formula gets one more, so that taking one away gives the text back.
+    What begins with apostrophes and then a formula gets one more, so that taking one away restores it.
     """
     return f"'{text}" if text and text.lstrip("'").startswith(_MEANS_FORMULA) else text or ""
 
