@@ -136,7 +136,7 @@ check: $(READY) ## ruff, mypy (strict), the rendered files, and terraform fmt wh
 	@$(BIN)/python -m bigquery.renderer --check
 	@if command -v $(TERRAFORM) >/dev/null; then $(TERRAFORM) fmt -check -diff -recursive terraform; else echo "skipped: terraform fmt, for there is no $(TERRAFORM)"; fi
 
-render: $(READY) ## Render the contracts: table schemas, procedures and pipeline.json beside each
+render: $(READY) ## Render the contracts and marts: table schemas, procedures, pipeline.json and catalog.json beside each
 	@$(BIN)/python -m bigquery.renderer
 
 lock: $(BIN)/uv ## Resolve requirements.in, and that of checkov, into locked files with hashes, for Python 3.11 and 3.12

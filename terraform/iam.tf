@@ -187,11 +187,8 @@ locals {
   # What is open, and which files it claimed.
   open_batches = {
     title       = "open_batches"
-    description = "The journal and the manifests; no rows."
-    expression = join(" || ", [
-      "resource.name.startsWith('projects/_/buckets/${local.bucket_names["lake"]}/objects/journal/')",
-      "resource.name.endsWith('/manifest.json')",
-    ])
+    description = "The journal; no rows."
+    expression  = "resource.name.startsWith('projects/_/buckets/${local.bucket_names["lake"]}/objects/journal/')"
   }
 
   build_sources = {

@@ -63,7 +63,7 @@ output "accounts" {
 }
 
 output "control_room_url" {
-  description = "Address of the control room; answers those alone who may open it: `landfall --env NAME` does not, docs/deploy.md says how a browser does."
+  description = "Address of the control room; it answers 403 without a token of who may open it: docs/deploy.md says how a browser opens it."
   value       = google_cloudfunctions2_function.control_room.service_config[0].uri
 }
 

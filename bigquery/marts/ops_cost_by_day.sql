@@ -2,7 +2,8 @@
 --
 -- The day is that of the claim, in UTC. Every batch counts, whatever became of it: a cluster that failed is
 -- paid for too. Estimated, from the pipeline's price list: the clusters alone, without Composer, storage and
--- queries; of a batch that ran more than once the last run alone, for the ledger keeps no other.
+-- queries; of a batch that ran more than once the last run alone, for the ledger keeps no other. What is divided
+-- or given up keeps the cost of its last run.
 CREATE OR REPLACE VIEW marts.ops_cost_by_day
 OPTIONS (
   description = 'Estimated cost of the clusters in US dollars: one row for each dataset and day with a batch.'

@@ -61,8 +61,11 @@ def list_batches_of(
 def list_twins(
     bigquery: BigQuery, dataset: str, condition: str, parameters: dict[str, Value], most: int, since: datetime
 ) -> list[dict[str, Any]]:
-    """The readings of a dataset's files with a content, oldest first; of the month before `since` on."""
+    """The readings of a dataset's files with a content, the oldest file and of each the newest reading first.
+
+    Of the month before `since` and of what came after it.
+    """
     which = "WHERE claimed_at >= @since AND dataset = @dataset"
-    sql = f"{_READINGS} {which} AND ({condition}) ORDER BY source_created_at, recorded_at LIMIT @most"
+    sql = f"{_READINGS} {which} AND ({condition}) ORDER BY source_created_at, recorded_at DESC LIMIT @most"
     asked = {**parameters, "dataset": dataset, "since": since - RECENT, "most": most}
     return [dict(row) for row in bigquery.ask(sql, asked)]

@@ -27,10 +27,6 @@ class Freshness:
     waiting_seconds: int | None
     trusted_at: datetime | None
 
-    @property
-    def late_by_seconds(self) -> int:
-        return max(0, (self.waiting_seconds or 0) - self.promise_seconds)
-
 
 def judge_freshness(
     pending: Iterable[Landed],

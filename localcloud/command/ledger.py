@@ -83,12 +83,16 @@ def list_batch_files(bigquery: BigQuery, batch_id: str, claimed_at: datetime) ->
     return [dict(row) for row in rows]
 
 
-# Without a batch: what a file's newest reading rejected, for a replay judges all of it again.
+# Without a batch: what a file's newest reading rejected, for a replay judges all of it again. The parts of a
+# divided batch have its time of claim; a replay that failed, for now or for good, replaces no reading.
 _OF_BATCH = "r.batch_id = @batch"
 _OF_NEWEST_READING = """NOT EXISTS (
   SELECT 1 FROM ops.files AS f
   WHERE f.source_uri = r.source_uri AND f.source_generation = r.source_generation
-    AND f.batch_id != r.batch_id AND f.claimed_at > r.ingested_at
+    AND f.batch_id != r.batch_id AND f.claimed_at >= r.ingested_at
+) AND NOT EXISTS (
+  SELECT 1 FROM ops.batches AS b
+  WHERE b.dataset = r.dataset AND b.batch_id = r.batch_id AND b.state = 'failed' AND b.replay IS NOT NULL
 )"""
 
 
@@ -149,7 +153,8 @@ def list_last_batches(bigquery: BigQuery, now: datetime) -> dict[str, dict[str, 
     # One pass over the table for all of it. BigQuery's grammar wants a WHERE before QUALIFY.
     sql = f"""
         SELECT {_BATCH},
-          MAX(IF(state = 'succeeded' AND files > 0, recorded_at, NULL)) OVER of_dataset AS trusted_at,
+          MAX(IF(state = 'succeeded' AND files > COALESCE(files_rejected, 0), recorded_at, NULL))
+            OVER of_dataset AS trusted_at,
           SUM(IF(recorded_at >= @today AND state IN ('succeeded', 'rejected'), 1, 0))
             OVER of_dataset AS batches_today,
           SUM(IF(recorded_at >= @today, COALESCE(files_rejected, 0), 0))

@@ -49,8 +49,9 @@ def _objects(templates: Mapping[str, str], story: Mapping[str, Any]) -> Iterator
         ("original", story["archive_uri"]),
         ("rejected original", story["rejected_uri"]),
     ):
-        if uri:
-            bucket, _, name = uri.removeprefix("gs://").partition("/")
+        bucket, _, name = (uri or "").removeprefix("gs://").partition("/")
+        # A browser would take such a segment for a folder of the address, and leave the bucket.
+        if name and not {".", ".."} & set(name.split("/")):
             yield from _fill(templates, "object", what, bucket=bucket, name=name)
 
 

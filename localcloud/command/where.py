@@ -64,7 +64,7 @@ class Teller:
         since = file.created_at or datetime.fromtimestamp(0, UTC)
         ended = file_ledger.list_readings(self._bigquery, file.uri, file.generation, since)
         dataset = ended[-1]["dataset"] if ended else file.name.partition("/")[0]
-        opened = next((one for one in reversed(self._world.all_batches) if file.key in one.files), None)
+        opened = self._find_open(file)
         ids = [row["batch_id"] for row in ended] + ([opened.batch_id] if opened else [])
         batches = file_ledger.list_batches_of(self._bigquery, dataset, ids, since) if ids else []
         by_id = {batch["batch_id"]: batch for batch in batches}
@@ -86,6 +86,16 @@ class Teller:
         story["links"] = list_links(*places, story, self._datasets.get(dataset))
         story["next"] = self._advise(story)
         return story
+
+    def _find_open(self, file: Landed) -> OpenBatch | None:
+        """The open batch with the file: of several the one in work, else the newest, those that wait last."""
+        holding = (one for one in reversed(self._world.all_batches) if file.key in one.files)
+        working = self._world.working
+        return min(
+            holding,
+            key=lambda one: (one.batch_id not in working, one.retry_at is not None),
+            default=None,
+        )
 
     def _list_runs(self, dataset: str) -> list[dict[str, Any]]:
         if self._airflow is None or dataset not in self._datasets:
@@ -129,9 +139,11 @@ class Teller:
         own = {row["batch_id"] for row in ended}
         asked = {f"{file.uri}#{file.generation}", *own}
         claims = {row["claimed_at"] for row in ended} | ({opened.claimed_at} if opened else set())
-        closed = [batch for batch in batches if opened is None or batch["batch_id"] != opened.batch_id]
+        is_open = {one.batch_id for one in self._world.all_batches}
         found = []
-        for batch in closed:
+        for batch in batches:
+            if batch["batch_id"] in is_open:
+                continue
             given_up = batch["state"] == "failed" and batch["replay"] in asked
             divided = batch["state"] == "divided" and batch["claimed_at"] in claims
             if given_up or (divided and self._names(batch, file)):

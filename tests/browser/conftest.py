@@ -1,4 +1,4 @@
-"""A browser, and a control room with a week in its ledger, once for all tests."""
+"""A control room with a week in its ledger, once for all tests."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -8,21 +8,13 @@ from playwright.sync_api import Browser
 
 from tests.bigquery.world import Warehouse
 from tests.browser import arrivals, hostile, lineage, stories
-from tests.browser.chromium import Visitor, find_chromium, launch
+from tests.browser.chromium import Visitor
 from tests.browser.site import Site, serve
 from tests.functions.control_room.world import batch_id, start_world
 
 
 @pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    if find_chromium() is None:
-        pytest.skip("there is no chromium, chromium-browser or google-chrome: pages are not looked at")
-    with launch() as found:
-        yield found
-
-
-@pytest.fixture(scope="session")
-def site(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+def site(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """The real quotes where they are, else sample ones; a week of stories, and a hostile file."""
     folder = tmp_path_factory.mktemp("site")
     real = (arrivals.REAL / "price_quote.csv").exists()

@@ -352,6 +352,36 @@ def test_a_failure_is_recorded_replaced_by_success_and_never_hides_one(
     assert row["new_columns"] == ["Weight__kg_"]
 
 
+CLUSTER = ("lf-price-quote-0", 240.0, 0.0029)
+
+
+@pytest.mark.parametrize(
+    ("runs", "kept"),
+    [
+        ([RUN, unattended("run-9", RUN.recorded_at)], CLUSTER),
+        ([unattended("run-9", RUN.recorded_at)], (None, 0.0, 0.0)),
+        ([unattended("run-9", RUN.recorded_at), RUN], CLUSTER),
+        # Of a run of its own what is known replaces what was, unknown or not.
+        ([RUN, replace(RUN, cost=Cost(None, None))], ("lf-price-quote-0", None, None)),
+        ([RUN, replace(RUN, cluster_name="lf-1", cost=Cost(8.0, 0.5))], ("lf-1", 8.0, 0.5)),
+    ],
+)
+def test_what_the_last_cluster_cost_stays_when_a_batch_ends_without_one(
+    world: MemoryWorld,
+    client: bigquery.Client,
+    pipeline: Pipeline,
+    ledger: Callable[[str], list[dict[str, Any]]],
+    runs: list[Run],
+    kept: tuple[Any, ...],
+) -> None:
+    entry = claimed(world, pipeline, "a.csv").entry
+    for run in runs:
+        Warehouse(client).merge_batch(failed_row(entry, {}, run))
+    (row,) = ledger("batches")
+    assert (row["cluster_name"], row["vcpu_seconds"], row["estimated_cost_usd"]) == kept
+    assert row["run_id"] == runs[-1].run_id
+
+
 @pytest.mark.parametrize(
     ("reason", "tries"), [("invalidQuery", 3), ("quotaExceeded", 3), ("accessDenied", 1)]
 )

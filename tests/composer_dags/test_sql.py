@@ -19,6 +19,12 @@ from landfall_dags import warehouse
 from tests.composer_dags.parts import ROOT
 
 _KINDS = {"INTEGER": "TYPE_INT64", "FLOAT64": "TYPE_DOUBLE", "FLOAT": "TYPE_DOUBLE"}
+# What a row without a cluster leaves as it was.
+KEPT = {
+    "cluster_name": "COALESCE(s.cluster_name, t.cluster_name)",
+    "vcpu_seconds": "IF(s.cluster_name IS NULL, t.vcpu_seconds, s.vcpu_seconds)",
+    "estimated_cost_usd": "IF(s.cluster_name IS NULL, t.estimated_cost_usd, s.estimated_cost_usd)",
+}
 MERGES = sorted(path.name for path in warehouse._SQL.glob("merge_*.sql"))
 
 
@@ -82,8 +88,9 @@ def test_a_merge_puts_every_value_into_its_own_column(statement: str) -> None:
     schema = json.loads((ROOT / "bigquery" / "ops" / f"{table}.schema.json").read_text())
     columns = {field["name"] for field in schema}
     key = {"claimed_at", *re.findall(r"\bt\.(\w+) = s\.\1\b", text)}
-    updated = re.findall(r"^  (\w+) = (\w+\.\w+),?$", text, re.MULTILINE)
-    assert dict(updated) == {column: f"s.{column}" for column in columns - key}
+    updated = re.findall(r"^  (\w+) = (.+?),?$", text, re.MULTILINE)
+    kept = {column: value for column, value in KEPT.items() if column in columns}
+    assert dict(updated) == {column: f"s.{column}" for column in columns - key} | kept
     inserted, values = re.search(r"INSERT \((.+?)\) VALUES \((.+?)\)", text, re.DOTALL).groups()  # type: ignore[union-attr]
     assert re.findall(r"s\.(\w+)", values) == re.findall(r"\w+", inserted)
 

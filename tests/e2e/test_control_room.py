@@ -2,7 +2,6 @@
 
 import csv
 import io
-from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 
@@ -10,7 +9,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from room.export import restore
-from tests.browser.chromium import Visitor, find_chromium, launch
+from tests.browser.chromium import Visitor
 from tests.e2e.local_cloud import Cloud, sample
 
 pytestmark = pytest.mark.e2e
@@ -28,14 +27,6 @@ HOSTILE = (
     ["=1+1", "<img src=x onerror=alert(1)>", "2013-02-30", "0", "0", "Yes", "1", "1.5"],
     ["TA-00002", "@SUM(1)", "2013-07-07", "+1", "-1", "Maybe", "1", "</td></table><h1>owned</h1>"],
 )
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    if find_chromium() is None:
-        pytest.skip("there is no chromium, chromium-browser or google-chrome: pages are not looked at")
-    with launch() as found:
-        yield found
 
 
 # The browser first: without one no cloud is started.

@@ -247,7 +247,8 @@ def test_of_the_lake_the_control_room_reads_what_is_open_and_no_rows(everybody: 
     lake = "landfall-dev-lake"
     folder = folder_uri(lake, "bank_statement", "0" * 32)
     assert holds(grant.condition, open_uri(lake, "bank_statement"))
-    assert holds(grant.condition, f"{folder}/manifest.json")
+    for name in ("manifest.json", "pipeline.json"):
+        assert not holds(grant.condition, f"{folder}/{name}")
     attempt = attempt_uri(folder, "landfall-job-1").removesuffix("metrics.json")
     for name in ("accepted/part-00000.parquet", "rejected/part-00000.parquet", "failure.json"):
         assert not holds(grant.condition, attempt + name)

@@ -1,4 +1,5 @@
--- How a batch went. Writing it again replaces it, but a failure never hides an end.
+-- How a batch went. Writing it again replaces it, but a failure never hides an end, and a row without a cluster,
+-- such as that of a batch that is divided or given up, keeps the cluster of the last run and its cost.
 -- Parameters: rows, a JSON array of objects; claimed_at, their claim, which prunes.
 MERGE ops.batches AS t
 USING (
@@ -70,9 +71,9 @@ WHEN MATCHED AND NOT (t.state != 'failed' AND s.state = 'failed') THEN UPDATE SE
   rows_accepted = s.rows_accepted,
   rows_rejected = s.rows_rejected,
   rows_merged = s.rows_merged,
-  cluster_name = s.cluster_name,
-  vcpu_seconds = s.vcpu_seconds,
-  estimated_cost_usd = s.estimated_cost_usd,
+  cluster_name = COALESCE(s.cluster_name, t.cluster_name),
+  vcpu_seconds = IF(s.cluster_name IS NULL, t.vcpu_seconds, s.vcpu_seconds),
+  estimated_cost_usd = IF(s.cluster_name IS NULL, t.estimated_cost_usd, s.estimated_cost_usd),
   steps = s.steps,
   replay = s.replay,
   token_key = s.token_key,

@@ -19,12 +19,12 @@ _JOB_LINKS = {
 }
 
 
-def open_row(batch: OpenBatch) -> dict[str, Any]:
+def open_row(batch: OpenBatch, now: datetime) -> dict[str, Any]:
     """An open batch as a row of the list: what the ledger will only know once it ends."""
     return {
         "dataset": batch.dataset,
         "batch_id": batch.batch_id,
-        "state": batch.state,
+        "state": batch.state(now),
         "replay": batch.replay,
         "files": len(batch.files),
         "rows_read": None,
@@ -36,9 +36,9 @@ def open_row(batch: OpenBatch) -> dict[str, Any]:
     }
 
 
-def open_batch(batch: OpenBatch) -> dict[str, Any]:
+def open_batch(batch: OpenBatch, now: datetime) -> dict[str, Any]:
     """An open batch of which the ledger has nothing yet, as a row of the ledger."""
-    return open_row(batch) | {
+    return open_row(batch, now) | {
         "detail": None,
         "run_id": batch.run_id,
         "contract_version": batch.contract_version,
@@ -59,7 +59,7 @@ def still_open(batch: OpenBatch | None, row: Mapping[str, Any] | None) -> OpenBa
     return None if row and row["state"] != "failed" else batch
 
 
-def open_files(batch: OpenBatch) -> list[dict[str, Any]]:
+def open_files(batch: OpenBatch, now: datetime) -> list[dict[str, Any]]:
     """The files of an open batch, as rows of the ledger."""
     nothing = dict.fromkeys(("reason", "detail", "rows_read", "rows_accepted", "rows_rejected"))
     return [
@@ -67,7 +67,7 @@ def open_files(batch: OpenBatch) -> list[dict[str, Any]]:
             "source_uri": file.uri,
             "source_generation": file.generation,
             "size": file.size,
-            "state": batch.state,
+            "state": batch.state(now),
             "source_created_at": file.created_at,
             **nothing,
         }
@@ -81,13 +81,18 @@ def first_landed(files: Iterable[Mapping[str, Any]]) -> datetime | None:
 
 
 def merge_open(
-    rows: list[dict[str, Any]], opened: list[OpenBatch], dataset: str, state: str, page: int
+    rows: list[dict[str, Any]],
+    opened: list[OpenBatch],
+    dataset: str,
+    state: str,
+    page: int,
+    now: datetime,
 ) -> list[dict[str, Any]]:
     """A page of the ledger's batches, with the open ones that it filters for before those of the first page.
 
     An open batch that failed before is in the ledger too: it is shown once, as what it is now.
     """
-    known = {batch.batch_id for batch in opened}
+    known = {batch.batch_id for batch in opened if batch.state(now) != "failed"}
     ended = [row for row in rows if row["batch_id"] not in known or row["state"] != "failed"]
     done = {row["batch_id"] for row in ended}
     wanted = [
@@ -95,11 +100,11 @@ def merge_open(
         for batch in opened
         if batch.batch_id not in done
         and dataset in ("", batch.dataset)
-        and state in ("", batch.state)
+        and state in ("", batch.state(now))
         and page == 1
     ]
     wanted.sort(key=lambda batch: batch.claimed_at, reverse=True)
-    return [open_row(batch) for batch in wanted] + ended
+    return [open_row(batch, now) for batch in wanted] + ended
 
 
 def is_open_state(state: str) -> bool:

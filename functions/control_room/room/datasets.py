@@ -10,6 +10,7 @@ from room.journal import Landed, OpenBatch
 from room.pending import Progress, Waiting
 
 _BAD_ENDS = ("failed", "rejected")
+_UNREAD_FILES = "files_rejected"
 
 
 @dataclass(frozen=True)
@@ -43,14 +44,16 @@ class Standing:
             return self.freshness.state
         if self.waiting:
             return "waiting"
-        return str(self.last["state"]) if self.last and self.last["state"] in _BAD_ENDS else None
+        if self.last and self.last["state"] in _BAD_ENDS:
+            return str(self.last["state"])
+        return _UNREAD_FILES if self.last and self.last["files_rejected"] else None
 
     @property
     def retry_at(self) -> datetime | None:
         return min((batch.retry_at for batch in self.waiting if batch.retry_at), default=None)
 
 
-_GRAVEST = (UNREADABLE, LATE, "waiting", *_BAD_ENDS, None)
+_GRAVEST = (UNREADABLE, LATE, "waiting", *_BAD_ENDS, _UNREAD_FILES, None)
 
 
 def describe_datasets(
@@ -71,7 +74,8 @@ def _describe(
     pending = waiting.pending_of(name)
     # A dataset without a journal has never had a batch.
     batches = waiting.batches.get(name, ())
-    running = next((batch for batch in batches or () if batch.state == "running"), None)
+    in_work = next((batch for batch in batches or () if batch.retry_at is None), None)
+    running = in_work if in_work and in_work.state(now) == "running" else None
     return Standing(
         name,
         contract,
@@ -81,7 +85,7 @@ def _describe(
         min((file.created_at for file in pending), default=None),
         running,
         waiting.progress.get(running.batch_id) if running else None,
-        [batch for batch in batches or () if batch.state == "waiting"],
+        [batch for batch in batches or () if batch.retry_at],
         last,
         _today(last),
     )

@@ -4,10 +4,12 @@ RFC 4180 in UTF-8, behind a byte order mark, for without it Excel takes the text
 with three reasons is three lines, each with the row's text, so that a line says everything however they are
 sorted. Nothing is cut; null is an empty cell.
 
-A text that a spreadsheet would compute has an apostrophe before it: one that begins with =, +, -, @, a tab, a
-line break or a full-width form of these, also behind apostrophes of its own. So `restore` is exact: it takes
-the apostrophe away. A generation is longer than the 15 digits that a spreadsheet keeps of a number, so it
-stands behind the object's name, as `landfall where` and `landfall replay` take it.
+What a spreadsheet would compute has an apostrophe before it: =, +, -, @ or a full-width form of these where a
+text begins, and where one would begin to a program that parts cells at semicolons or tabs and not at commas,
+as Excel does in Portuguese; also behind apostrophes and quotes of its own. A text that begins with a tab or a
+line break has one too. So `restore` is exact: it takes the apostrophes away. A generation is longer than the
+15 digits that a spreadsheet keeps of a number, so it stands behind the object's name, as `landfall where` and
+`landfall replay` take it.
 """
 
 import csv
@@ -29,8 +31,12 @@ COLUMNS = (
     "detail",
     "raw",
 )
-_MARK = "\N{ZERO WIDTH NO-BREAK SPACE}"
-_ARMED = re.compile("'*[-=+@\t\r\n\uff1d\uff0b\uff0d\uff20]")
+MARK = "\N{ZERO WIDTH NO-BREAK SPACE}"
+_FORMULA = "-=+@\uff1d\uff0b\uff0d\uff20"
+# Where a cell begins or may begin, up to what would be computed. With its {guard} or without.
+_BEGINNING = f"\\A[\"']*{{guard}}(?=[{_FORMULA}\t\r\n])|[;\t\r\n][\"']*{{guard}}(?=[{_FORMULA}])"
+_ARMED = re.compile(_BEGINNING.format(guard=""))
+_GUARDED = re.compile(_BEGINNING.format(guard="'"))
 _NO_REASON = ({"code": None, "column": None, "value": None, "detail": None},)
 _AT_ONCE = 1 << 16  # characters
 
@@ -39,7 +45,7 @@ def write_csv(rows: Iterable[dict[str, Any]]) -> Iterator[bytes]:
     """The file, in pieces, of rows as `ops.rejected_rows` has them."""
     lines = _Lines()
     writer = csv.writer(lines, lineterminator="\r\n")
-    lines.write(_MARK)
+    lines.write(MARK)
     writer.writerow(COLUMNS)
     for row in rows:
         for reason in row["reasons"] or _NO_REASON:
@@ -50,15 +56,13 @@ def write_csv(rows: Iterable[dict[str, Any]]) -> Iterator[bytes]:
 
 
 def disarm(text: str | None) -> str:
-    """A text that no spreadsheet computes; null is empty."""
-    if not text:
-        return ""
-    return f"'{text}" if _ARMED.match(text) else text
+    """A text of which no spreadsheet computes anything; null is empty."""
+    return _ARMED.sub(lambda beginning: f"{beginning[0]}'", text or "")
 
 
 def restore(cell: str) -> str:
     """What `disarm` was given."""
-    return cell[1:] if cell.startswith("'") and _ARMED.match(cell) else cell
+    return _GUARDED.sub(lambda beginning: beginning[0][:-1], cell)
 
 
 def _cells(row: dict[str, Any], reason: dict[str, Any]) -> list[object]:

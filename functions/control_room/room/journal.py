@@ -34,8 +34,9 @@ class Landed:
 class OpenBatch:
     """An open batch of a dataset, in work or, since it failed, waiting until `retry_at`.
 
-    `failures` counts the runs that failed because of it; `replay` is what it reads again, None for files that
-    came through landing; `claim` is the batch that first claimed its files.
+    `failures` counts the runs that failed because of it; one that failed for another reason is in work again
+    from `rests_until` on. `replay` is what it reads again, None for files that came through landing; `claim`
+    is the batch that first claimed its files.
     """
 
     dataset: str
@@ -47,23 +48,27 @@ class OpenBatch:
     replay: str | None
     failures: int
     retry_at: datetime | None
+    rests_until: datetime | None
     files: tuple[Landed, ...]
 
-    @property
-    def state(self) -> str:
-        return "waiting" if self.retry_at else "running"
+    def state(self, now: datetime) -> str:
+        """Whether it is waiting, running, or failed and not taken up again yet."""
+        if self.retry_at:
+            return "waiting"
+        return "failed" if self.rests_until and now < self.rests_until else "running"
 
 
 def parse_journal(text: bytes) -> tuple[OpenBatch, ...]:
     """The open batches, in the order in which runs look at them; ValueError for what is no journal."""
     try:
-        return tuple(_open_batch(document) for document in json.loads(text)["batches"])
+        journal = json.loads(text)
+        not_before = _moment(journal["not_before"])
+        return tuple(_open_batch(document, not_before) for document in journal["batches"])
     except (LookupError, TypeError, AttributeError) as error:
         raise ValueError(f"expected a journal, found one that cannot be read: {error!r}") from error
 
 
-def _open_batch(document: dict[str, Any]) -> OpenBatch:
-    retry_at = document["retry_at"]
+def _open_batch(document: dict[str, Any], not_before: datetime | None) -> OpenBatch:
     return OpenBatch(
         dataset=document["dataset"],
         batch_id=document["batch_id"],
@@ -73,9 +78,14 @@ def _open_batch(document: dict[str, Any]) -> OpenBatch:
         claimed_at=datetime.fromisoformat(document["claimed_at"]),
         replay=document["replay"],
         failures=int(document["failures"]),
-        retry_at=datetime.fromisoformat(retry_at) if retry_at else None,
+        retry_at=_moment(document["retry_at"]),
+        rests_until=not_before if document["failed_run"] else None,
         files=tuple(_landed(file) for file in document["files"]),
     )
+
+
+def _moment(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None
 
 
 def _landed(document: dict[str, Any]) -> Landed:

@@ -21,8 +21,11 @@ class Links:
         return template.format(**{name: quote(str(value), safe="/") for name, value in values.items()})
 
     def object(self, uri: str | None) -> str | None:
-        """The address of gs://bucket/name."""
+        """The address of gs://bucket/name, None where a browser would go to another object's."""
         bucket, _, name = (uri or "").removeprefix("gs://").partition("/")
+        # A browser takes these segments out of an address, however they are encoded.
+        if {".", ".."} & set(name.split("/")):
+            return None
         return self.fill("object", bucket=bucket, name=name)
 
     def table(self, table: str) -> str | None:

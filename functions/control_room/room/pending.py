@@ -27,7 +27,6 @@ _TIMEOUT = 4.0
 _FIELDS = "items(name,generation,timeCreated,size,crc32c,md5Hash),prefixes,nextPageToken"
 _SUFFIXES = (".csv", ".csv.gz")
 _AT_ONCE = 8
-_MOST_JOURNALS = 1000
 _FOR_EVER = float("inf")
 _log = logging.getLogger(__name__)
 
@@ -81,8 +80,8 @@ class Pending:
         self._landing, self._lake = landing, lake
         self._datasets = datasets
         self._looks = Cache(1)
-        # A journal is never deleted: what was read of a generation holds for it.
-        self._journals = Cache(_MOST_JOURNALS)
+        # A journal is never deleted: what was read of a generation holds for it, until there is a newer one.
+        self._journals = Cache(max(1, len(datasets)))
         self._pool = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="pending")
 
     def begin(self) -> "Future[Waiting]":
@@ -125,11 +124,13 @@ class Pending:
         # it was not reached. One dataset with very many files must not hide the others'.
         cut = _folder(landed[-1])
         whole = [file for file in landed if _folder(file) < cut]
-        names = [name for name in sorted(self._datasets) if name > cut or (name == cut and whole)]
-        listings = self._at_once(self._list_landed, [(f"{name}/",) for name in names])
-        more = {name for name, (_, is_more) in zip(names, listings, strict=True) if is_more}
+        folders = sorted(f"{name}/" for name in self._datasets)
+        folders = [folder for folder in folders if folder > cut or (folder == cut and whole)]
+        listings = self._at_once(self._list_landed, [(folder,) for folder in folders])
+        cut_short = {folder for folder, (_, is_more) in zip(folders, listings, strict=True) if is_more}
         if not whole:
-            whole, more = landed, more | {cut}
+            whole, cut_short = landed, cut_short | {cut}
+        more = {folder.removesuffix("/") for folder in cut_short}
         return whole + [file for found, _ in listings for file in found], frozenset(more)
 
     def _list_landed(self, prefix: str | None) -> tuple[list[Landed], bool]:
@@ -207,7 +208,9 @@ def tell_progress(written: Mapping[str, datetime], is_tried: bool, claimed_at: d
 
 
 def _folder(file: Landed) -> str:
-    return file.name.partition("/")[0]
+    # With its slash, by which names are ordered too: `a-b/` stands before `a/`.
+    folder, slash, _ = file.name.partition("/")
+    return folder + slash
 
 
 def _landed(bucket: str, blob: Any) -> Landed:

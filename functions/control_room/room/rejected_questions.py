@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from room.warehouse import Question, Value
+from room.warehouse import SLOW, Question, Value
 
 PAGE_ROWS = 50
 #: Without a batch, rows of so many days.
@@ -14,12 +14,16 @@ MOST_EXPORTED = 100_000
 SHOWN = 2000
 _MOST_REASONS = 10
 _ORDER = "r.ingested_at DESC, r.source_uri, r.source_generation, r.batch_id, r.source_row"
-# A replay judges all of a file again: unless a batch is named, what its newest reading rejected counts.
+# A file may be read several times: by a replay, by the parts of a batch that was divided. Unless a batch is
+# named, what counts is what the newest reading in the ledger rejected, or all while the ledger has none.
 _NEWEST_READING = """LEFT JOIN (
-  SELECT source_uri AS uri, source_generation AS generation, MAX(claimed_at) AS claimed_at
+  SELECT source_uri AS uri, source_generation AS generation,
+    ANY_VALUE(batch_id HAVING MAX claimed_at) AS batch_id
   FROM ops.files WHERE claimed_at >= @since
-  GROUP BY uri, generation HAVING COUNT(*) > 1
+  GROUP BY uri, generation
 ) AS f ON f.uri = r.source_uri AND f.generation = r.source_generation"""
+# Rows are kept by the day on which their batch was claimed; so far around it is looked.
+_AROUND = timedelta(days=1)
 
 
 @dataclass(frozen=True)
@@ -40,12 +44,38 @@ class Filters:
         return {name: value for name, value in found.items() if value not in ("", None)}
 
 
-def list_rows(filters: Filters, table: str, now: datetime, page: int) -> Question:
+@dataclass(frozen=True)
+class Span:
+    """The times between which the batches of the rows were claimed: what a question need not read."""
+
+    since: datetime
+    until: datetime | None = None
+
+
+def recent(now: datetime) -> Span:
+    """The last RECENT_DAYS."""
+    # Midnight, so that the same page is the same question all day.
+    midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    return Span(midnight - timedelta(days=RECENT_DAYS))
+
+
+def around(claimed_at: datetime) -> Span:
+    """What has every row of a batch that was claimed then."""
+    return Span(claimed_at - _AROUND, claimed_at + _AROUND)
+
+
+def find_claim(batch: str) -> Question:
+    """When the batch was claimed; no row where the ledger does not have it."""
+    sql = "SELECT claimed_at FROM ops.batches WHERE batch_id = @batch LIMIT 1"
+    return Question(sql, {"batch": batch}, SLOW)
+
+
+def list_rows(filters: Filters, table: str, span: Span, page: int) -> Question:
     """A page of rows and one more, the last that came first; of a long row its beginning.
 
     Each says also how many rows there are in all, and how the batch ended if one is named.
     """
-    source, parameters = _source(filters, table, now)
+    source, parameters = _source(filters, table, span)
     state = "(SELECT MAX(state) FROM ops.batches WHERE batch_id = @batch)" if filters.batch else "NULL"
     sql = f"""
 SELECT r.dataset, r.batch_id, r.source_uri, r.source_generation, r.source_row, r.reasons, r.ingested_at,
@@ -57,10 +87,10 @@ LIMIT @most OFFSET @skip"""
     return Question(sql, parameters | {"most": PAGE_ROWS + 1, "skip": PAGE_ROWS * (page - 1)})
 
 
-def count_reasons(filters: Filters, table: str, now: datetime) -> Question:
+def count_reasons(filters: Filters, table: str, span: Span) -> Question:
     """The reasons and columns that occur most, with their rows, whichever of them is chosen."""
     of_all = Filters(filters.dataset, filters.batch, filters.file, filters.generation)
-    source, parameters = _source(of_all, table, now, "\nCROSS JOIN UNNEST(r.reasons) AS x")
+    source, parameters = _source(of_all, table, span, "\nCROSS JOIN UNNEST(r.reasons) AS x")
     sql = f"""
 SELECT x.code, x.column, COUNT(*) AS row_count
 {source}
@@ -70,9 +100,9 @@ LIMIT {_MOST_REASONS}"""
     return Question(sql, parameters)
 
 
-def export_rows(filters: Filters, table: str, now: datetime) -> Question:
+def export_rows(filters: Filters, table: str, span: Span) -> Question:
     """Every row, whole, as the page orders them, up to MOST_EXPORTED."""
-    source, parameters = _source(filters, table, now)
+    source, parameters = _source(filters, table, span)
     sql = f"""
 SELECT r.dataset, r.batch_id, r.source_uri, r.source_generation, r.source_row, r.text_offset, r.text_bytes,
   r.raw, r.reasons, r.ingested_at
@@ -82,19 +112,19 @@ LIMIT {MOST_EXPORTED}"""
     return Question(sql, parameters)
 
 
-def _source(filters: Filters, table: str, now: datetime, more: str = "") -> tuple[str, dict[str, Value]]:
+def _source(filters: Filters, table: str, span: Span, more: str = "") -> tuple[str, dict[str, Value]]:
     """FROM and WHERE, and the parameters."""
-    parameters: dict[str, Value] = {}
-    join = ""
+    parameters: dict[str, Value] = {"since": span.since}
+    join, which = "", ["r.ingested_at >= @since"]
+    if span.until:
+        which.append("r.ingested_at < @until")
+        parameters["until"] = span.until
     if filters.batch:
-        which = ["r.batch_id = @batch"]
+        which.append("r.batch_id = @batch")
         parameters["batch"] = filters.batch
     else:
         join = f"\n{_NEWEST_READING}"
-        which = ["r.ingested_at >= @since", "COALESCE(r.ingested_at >= f.claimed_at, TRUE)"]
-        # Midnight, so that the same page is the same question all day.
-        midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
-        parameters["since"] = midnight - timedelta(days=RECENT_DAYS)
+        which.append("COALESCE(r.batch_id = f.batch_id, TRUE)")
     if filters.dataset:
         which.append("r.dataset = @dataset")
         parameters["dataset"] = filters.dataset

@@ -128,7 +128,8 @@ def _steps(file: Row, is_replay: bool) -> tuple[Step, ...]:
         before = step.at or before
         if step.state == STOPPED or (name == "spark" and file["reason"] in _STOPS_AT_SPARK):
             break
-    if file["state"] == "rejected":
+    # A file that was given up has no steps: it is not known here how far it came.
+    if file["state"] == "rejected" and found[-1].name in _TASKS:
         found = list(_mark_stop(found))
     if file["recorded_at"]:
         recorded = Step("recorded", DONE, file["recorded_at"], None, _between(before, file["recorded_at"]))

@@ -19,7 +19,6 @@ class Words:
     """The texts of one language; raises KeyError for a key that it lacks."""
 
     def __init__(self, language: str, texts: Mapping[str, Any]) -> None:
-        self.language = language
         self.locale = Locale.parse(LANGUAGES[language])
         self._texts = texts
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from room import pending
 from tests.bigquery.world import NOON
 from tests.functions.control_room.reading import Element, read
 from tests.functions.control_room.world import (
@@ -105,7 +106,7 @@ def test_nothing_that_is_like_this(world: World, query: str) -> None:
     world.open_journal("price_quote", *OPEN)
     page = read(world.show(f"/batches{query}"))
     assert page.all("table") == []
-    assert page.one("div", class_="empty").text.startswith("No batch is like this")
+    assert page.one("div", class_="empty").text.startswith("No batch matches")
 
 
 def test_no_batch_at_all(world: World) -> None:
@@ -291,11 +292,61 @@ def test_a_batch_that_waits_says_when_and_why(world: World) -> None:
     assert note.endswith("The last failure: csv_to_parquet: lost its cluster")
 
 
+_FAILED = "csv_to_parquet: no machine left"
+
+
+@pytest.mark.parametrize(
+    "fields, rests, state, said",
+    [
+        ({}, 4, "failed", f"{_FAILED} What to do: Look into the run"),
+        ({"replay": batch_id(9)}, 4, "failed", f"{_FAILED} What to do: Look into the run"),
+        ({}, -1, "running", "This batch is in work."),
+        ({"failed_run": None}, 4, "running", "This batch is in work."),
+    ],
+)
+def test_a_batch_whose_run_failed_is_failed_until_a_run_goes_on_with_it(
+    world: World, fields: dict[str, Any], rests: int, state: str, said: str
+) -> None:
+    entry = open_batch("price_quote", 1, failed_run="price_quote__2026-11-21T11:59:00Z") | fields
+    world.open_journal("price_quote", entry, not_before=NOON + timedelta(minutes=rests))
+    replay = {"replay": entry["replay"]}
+    world.record(batch("price_quote", 1, state="failed", detail=_FAILED, **replay))
+    page = read(world.show(ONE))
+    assert page.one("h1").text.endswith(state)
+    assert page.one("div", class_="note").text.startswith(said)
+    (row,) = page.one("div", aria_labelledby="files").one("table").rows()
+    assert row[1] == state
+    for query, states in {"": [state], "?state=failed": ["failed"], "?state=running": ["running"]}.items():
+        tables = read(world.show(f"/batches{query}")).all("table")
+        assert [row[1].split()[0] for table in tables for row in table.rows()] == [
+            one for one in states if one == state
+        ]
+    in_work = read(world.show("/")).one("article", aria_labelledby="dataset-price_quote").facts()["In work"]
+    assert in_work.startswith(batch_id(1)[:12] if state == "running" else "nothing")
+
+
 def test_what_the_ledger_says_has_ended_is_not_open(world: World) -> None:
     world.open_journal("price_quote", open_batch("price_quote", 1))
     world.record(batch("price_quote", 1))
     assert read(world.show(ONE)).one("h1").text.endswith("succeeded")
     assert [row[1] for row in read(world.show("/batches")).one("table").rows()] == ["succeeded"]
+
+
+def test_a_batch_that_ended_since_the_ledger_was_asked_is_found(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pending, "_SECONDS", 0.0)
+    client = world.client()
+    world.open_journal("price_quote", open_batch("price_quote", 1))
+    assert read(client.get(ONE).text).one("h1").text.endswith("running")
+    world.record(batch("price_quote", 1))
+    world.record_files(file("price_quote", 1))
+    world.open_journal("price_quote")
+    page = read(client.get(ONE).text)
+    assert page.one("h1").text.endswith("succeeded")
+    assert [row[0] for row in page.one("div", aria_labelledby="files").one("table").rows()] == [
+        "price_quote/a.csv"
+    ]
 
 
 def test_the_files_of_a_batch_come_in_pages(world: World) -> None:

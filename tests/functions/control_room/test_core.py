@@ -2,6 +2,7 @@
 
 import json
 import threading
+import weakref
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -51,6 +52,19 @@ def test_the_answer_that_was_used_longest_ago_goes_first() -> None:
     for key in ("a", "b", "a", "c", "a", "b"):
         ask(key)
     assert made == ["a", "b", "c", "b"]
+
+
+def test_answers_that_are_too_old_are_not_kept_in_memory() -> None:
+    clock = Ticking()
+    cache = Cache(10, clock)
+
+    def ask(key: str, seconds: float) -> "weakref.ref[Ticking]":
+        return weakref.ref(cache.get(key, seconds, Ticking))
+
+    kept = {"short": ask("short", 10), "long": ask("long", 11), "ever": ask("ever", float("inf"))}
+    clock.now = 10
+    ask("new", 10)
+    assert {key for key, answer in kept.items() if answer() is not None} == {"long", "ever"}
 
 
 def test_many_that_ask_at_once_have_one_answer_made() -> None:
@@ -146,6 +160,23 @@ def test_an_address_is_filled_in_percent_encoded(
     kind: str, values: dict[str, str], address: str | None
 ) -> None:
     assert Links({"run": "/{dag_id}/{run_id}"}).fill(kind, **values) == address
+
+
+@pytest.mark.parametrize(
+    ("uri", "address"),
+    [
+        ("gs://archive/a/b #1.csv", "/archive/a/b%20%231.csv"),
+        ("gs://archive/a/..b/.c/d...csv", "/archive/a/..b/.c/d...csv"),
+        # A browser makes another address of these.
+        ("gs://archive/a/../../other/b.csv", None),
+        ("gs://archive/./b.csv", None),
+        ("gs://archive/a/..", None),
+        ("gs://archive/", None),
+        (None, None),
+    ],
+)
+def test_an_object_has_an_address_where_it_leads_to_it(uri: str | None, address: str | None) -> None:
+    assert Links({"object": "/{bucket}/{name}"}).object(uri) == address
 
 
 def test_all_that_is_wrong_with_the_settings_is_said_at_once(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
 
+from room import pending
 from room.files_questions import PAGE_ROWS
 from room.search import Sought, read_search
 from tests.bigquery.world import NOON
@@ -255,6 +256,16 @@ def test_a_story_stops_at_the_step_that_failed(world: World) -> None:
     assert "Merged into trusted" not in states
 
 
+def test_a_file_that_was_given_up_stopped_at_no_step_that_is_known(world: World) -> None:
+    world.record(batch("price_quote", 1, state="rejected", steps=[]))
+    world.record_files(file("price_quote", 1, state="rejected", reason="failed_repeatedly"))
+    assert _states(world.show(_story())) == [
+        ("done", "Landed"),
+        ("done", "Claimed by a batch"),
+        ("done", "Recorded in the ledger"),
+    ]
+
+
 def test_a_story_has_times_links_and_what_the_file_is(world: World) -> None:
     claimed = NOON - timedelta(minutes=10)
     ran = steps(claimed, ("create_cluster",))
@@ -348,6 +359,47 @@ def test_a_file_that_is_not_in_the_ledger_says_what_it_waits_for(world: World) -
         page = world.show(_story(uri, generation))
         assert said in unescape(page).replace("\N{NARROW NO-BREAK SPACE}", " ")
         assert [name for one, name in _states(page) if one == "busy"] == ([state] if state else [])
+
+
+def test_a_file_that_ended_since_the_ledger_was_asked_is_found(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pending, "_SECONDS", 0.0)
+    uri, client = f"gs://{LANDING}/price_quote/open.csv", world.client()
+    world.open_journal("price_quote", open_batch("price_quote", 1))
+    assert "In work now" in client.get(_story(uri)).text
+    world.record(batch("price_quote", 1))
+    world.record_files(file("price_quote", 1, "open.csv"))
+    world.open_journal("price_quote")
+    assert "Recorded in the ledger" in client.get(_story(uri)).text
+
+
+def test_a_file_whose_batch_failed_says_until_when_it_rests(world: World) -> None:
+    entry = open_batch("price_quote", 1, failed_run="price_quote__2026-11-21T11:59:00Z")
+    world.open_journal("price_quote", entry, not_before=NOON + timedelta(minutes=2))
+    uri = f"gs://{LANDING}/price_quote/open.csv"
+    page = unescape(world.show(_story(uri))).replace("\N{NARROW NO-BREAK SPACE}", " ")
+    assert "A run of its batch failed" in page
+    assert "no run goes on with it before Nov 21, 2026, 12:02:00" in page
+    assert _file_links(world.show("/files?state=failed")) == [(uri, 1)]
+    assert _file_links(world.show("/files?state=running")) == []
+
+
+@pytest.mark.parametrize(("open_number", "is_read_again"), [(2, False), (3, True)])
+def test_a_batch_that_has_read_the_file_does_not_read_it_again(
+    world: World, open_number: int, is_read_again: bool
+) -> None:
+    """The journal names a batch for a moment after the ledger has its end."""
+    source = open_batch("price_quote", 1)["files"]
+    world.open_journal("price_quote", open_batch("price_quote", open_number, replay=f"{URI}#1", files=source))
+    world.record(batch("price_quote", 1, minutes_ago=60), batch("price_quote", 2))
+    world.record_files(
+        file("price_quote", 1, "open.csv", minutes_ago=60),
+        file("price_quote", 2, "open.csv", source_generation=1),
+    )
+    story = world.show(_story(f"gs://{LANDING}/price_quote/open.csv"))
+    assert ("It is being read again just now" in story) == is_read_again
+    assert ("On the way" in world.show("/files?dataset=price_quote")) == is_read_again
 
 
 @pytest.mark.parametrize(

@@ -150,6 +150,15 @@ def test_freshness_is_that_of_the_alerts(
     assert said is None or notes[0].startswith(said)
 
 
+def test_a_batch_that_failed_and_rests_makes_its_dataset_late(world: World) -> None:
+    entry = open_batch("comp_boss", 7, minutes_ago=61, failed_run="comp_boss__2026-11-21T10:59:00Z")
+    world.open_journal("comp_boss", entry, not_before=NOON + timedelta(minutes=2))
+    world.record(batch("comp_boss", 7, 61, state="failed", detail="create_cluster: no quota"))
+    note = cards(world.show("/"))["comp_boss"].one("div", class_="note").text
+    assert "Late by 1 min" in note and "The last batch failed." in note
+    assert note.endswith("create_cluster: no quota")
+
+
 def test_a_pending_file_makes_its_dataset_late(world: World) -> None:
     world.land("comp_boss/a.csv")
     world.now = datetime.now(UTC) + timedelta(seconds=LATE)
@@ -168,17 +177,45 @@ def test_why_the_last_batch_ended_badly_is_told_first(world: World, state: str) 
     assert "<img" not in html
 
 
+@pytest.mark.parametrize(
+    ("fields", "state", "said"),
+    [
+        ({"files": 1, "files_rejected": 1, "rows_accepted": 0}, "no data yet", "A file of the last batch"),
+        ({"files": 3, "files_rejected": 2}, "fresh", "2 files of the last batch could not be read"),
+        ({"files": 1, "files_rejected": None}, "fresh", None),
+    ],
+)
+def test_files_that_could_not_be_read_make_no_dataset_fresh(
+    world: World, fields: dict[str, Any], state: str, said: str | None
+) -> None:
+    world.record(batch("price_quote", 1, **fields))
+    html = world.show("/")
+    card = cards(html)["price_quote"]
+    assert card.one("header").text == f"price_quote {state}"
+    trusted_at = card.facts()["Brought up to date"]
+    assert trusted_at.startswith("not yet" if state == "no data yet" else "10 minutes ago")
+    notes = [note.text for note in card.all("div", class_="note")]
+    assert len(notes) == (said is not None)
+    if said:
+        assert notes[0].startswith(said)
+        assert next(iter(cards(html))) == "price_quote"
+        assert card.links()["See the rejected files"] == "/files?dataset=price_quote&state=rejected"
+
+
 def test_a_divided_batch_or_an_older_failure_is_no_trouble(world: World) -> None:
     world.record(
         batch("price_quote", 1, state="divided", detail="divided"),
         batch("comp_boss", 2, 30, state="failed", detail="old"),
         batch("comp_boss", 3),
+        batch("bill_of_materials", 4, 30, files_rejected=1),
+        batch("bill_of_materials", 5),
     )
     assert read(world.show("/")).all("div", class_="note") == []
 
 
 def test_the_order_is_that_of_trouble(world: World) -> None:
     world.record(batch("price_quote", 1, state="rejected"), batch("comp_boss", 2))
+    world.record(batch("bank_statement", 4, files_rejected=1))
     world.open_journal("comp_boss", open_batch("comp_boss", 3, minutes_ago=90))
     world.open_journal("bill_of_materials", {"no": "batch"})
     found = list(cards(world.show("/")))

@@ -1,6 +1,8 @@
 """What waits in landing and in the journals, and how much of it is looked at."""
 
+import gc
 import json
+import weakref
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -10,6 +12,7 @@ import pytest
 from room import pending
 from room.journal import parse_journal
 from room.pending import Waiting
+from tests.bigquery.world import NOON
 from tests.functions.control_room.world import LAKE, World, batch_id, open_batch
 
 
@@ -54,6 +57,10 @@ def test_the_grammar_of_landing(world: World, name: str, is_pending: bool) -> No
         ({"bank_statement": 3, "comp_boss": 20, "price_quote": 5}, {"comp_boss"}, {"bank_statement": 3}),
         ({"comp_boss": 20, "price_quote": 12}, {"comp_boss", "price_quote"}, {}),
         ({"price_quote": 20}, {"price_quote"}, {}),
+        # Names come in the order of their folders with the slash.
+        ({"price_quote-old": 20, "price_quote": 5}, set(), {"price_quote": 5}),
+        ({"comp_boss": 3, "price_quote-old": 4, "price_quote": 20}, {"price_quote"}, {"comp_boss": 3}),
+        ({"price_quote": 20, "price_quote.old": 3}, {"price_quote"}, {}),
         # A folder that is no dataset's fills the page.
         ({"aaa": 20, "price_quote": 5}, set(), {"price_quote": 5}),
         ({"comp_boss": 3, "dddd": 20, "price_quote": 5}, set(), {"comp_boss": 3, "price_quote": 5}),
@@ -83,7 +90,7 @@ def test_open_batches_are_read_as_their_journal_has_them(world: World) -> None:
     world.open_journal("comp_boss", first, second)
     world.open_journal("price_quote")
     seen = look(world)
-    assert [(one.batch_id, one.state) for one in seen.open_batches] == [
+    assert [(one.batch_id, one.state(NOON)) for one in seen.open_batches] == [
         (batch_id(1), "running"),
         (batch_id(2), "waiting"),
     ]
@@ -104,7 +111,14 @@ def test_what_others_keep_beside_the_journals_is_not_read(world: World) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "{", "[]", "{}", '{"batches": 5}', '{"batches": [{}]}', '{"batches": [[]]}', '{"batches": [null]}'],
+    [
+        "",
+        "{",
+        "[]",
+        "{}",
+        '{"batches": []}',
+        *(f'{{"not_before": null, "batches": {batches}}}' for batches in ("5", "[{}]", "[[]]", "[null]")),
+    ],
 )
 def test_a_journal_that_is_none(world: World, text: str) -> None:
     with pytest.raises(ValueError):
@@ -118,15 +132,22 @@ def test_a_journal_that_is_none(world: World, text: str) -> None:
     [
         ("claimed_at", "yesterday"),
         ("claimed_at", None),
+        ("retry_at", "soon"),
         ("failures", "many"),
         ("files", None),
         ("files", [1]),
     ],
 )
 def test_a_journal_with_a_batch_that_is_none(field: str, value: Any) -> None:
-    document = json.dumps({"batches": [open_batch("comp_boss", 1) | {field: value}]}, default=str)
+    journal = {"not_before": None, "batches": [open_batch("comp_boss", 1) | {field: value}]}
     with pytest.raises(ValueError):
-        parse_journal(document.encode())
+        parse_journal(json.dumps(journal, default=str).encode())
+
+
+@pytest.mark.parametrize("not_before", ["soon", 5])
+def test_a_journal_with_a_pause_that_is_none(not_before: Any) -> None:
+    with pytest.raises(ValueError):
+        parse_journal(json.dumps({"not_before": not_before, "batches": []}).encode())
 
 
 def test_it_is_looked_once_in_some_seconds(world: World) -> None:
@@ -148,3 +169,19 @@ def test_a_journal_is_read_again_when_it_changed(world: World, monkeypatch: pyte
     assert [one.batch_id for one in looks.look().open_batches] == [batch_id(2)]
     world.open_journal("comp_boss")
     assert looks.look().open_batches == []
+
+
+def test_a_journal_that_changed_often_is_kept_as_it_is_now(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pending, "_SECONDS", 0.0)
+    world.open_journal("comp_boss", open_batch("comp_boss", 1))
+    world.open()
+    looks = world.room.pending
+    first = weakref.ref(looks.look().open_batches[0])
+    assert first() is not None
+    for number in range(len(world.room.catalogue.datasets) + 1):
+        world.open_journal("comp_boss", open_batch("comp_boss", number + 2))
+        looks.look()
+    gc.collect()
+    assert first() is None

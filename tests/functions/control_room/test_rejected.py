@@ -12,12 +12,22 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
 from flask.testing import FlaskClient
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
-from room import export, rejected_questions
+from room import export, rejected_questions, withheld
 from room.visible import visible
 from tests.bigquery.world import NOON
 from tests.functions.control_room.hostile import assert_inert, read_html, unspelt
-from tests.functions.control_room.world import LANDING, World, batch, batch_id, file, rejected_row
+from tests.functions.control_room.world import (
+    LANDING,
+    World,
+    batch,
+    batch_id,
+    file,
+    open_batch,
+    rejected_row,
+)
 
 URI = f"gs://{LANDING}/price_quote/a.csv"
 
@@ -142,8 +152,66 @@ def test_pages_have_every_row_once(world: World) -> None:
     assert "103 linhas" in world.show("/rejected", "pt")
 
 
+def test_rows_of_a_file_in_a_divided_batch_count_once(world: World) -> None:
+    """The parts have the parent's time of claim, and the parent has no files in the ledger."""
+    names = {"a.csv": 2, "b.csv": 3}
+    world.record(batch("price_quote", 1, state="divided"), *(batch("price_quote", n) for n in names.values()))
+    for name, part in names.items():
+        fields = {"source_uri": f"gs://{LANDING}/price_quote/{name}", "source_generation": 7}
+        world.record_files(file("price_quote", part, name, source_generation=7))
+        world.reject(*(rejected_row("price_quote", n, raw=f"{name} {n}", **fields) for n in (1, part)))
+    assert _rows(world.show("/rejected")) == ["a.csv 2", "b.csv 3"]
+    assert _rows(world.show(f"/rejected?batch={batch_id(1)}")) == ["a.csv 1", "b.csv 1"]
+
+
+def test_a_replay_that_was_given_up_changes_nothing(world: World) -> None:
+    world.record(
+        batch("price_quote", 1, minutes_ago=60),
+        batch("price_quote", 2, state="failed", replay=f"{URI}#1"),
+    )
+    world.record_files(file("price_quote", 1, minutes_ago=60))
+    world.reject(
+        rejected_row("price_quote", 1, minutes_ago=60, raw="stands"),
+        rejected_row("price_quote", 2, source_generation=1, raw="given up"),
+    )
+    assert _rows(world.show("/rejected")) == ["stands"]
+
+
+_OLD = 100 * 24 * 60  # minutes
+
+
+@pytest.mark.parametrize(
+    ("known", "minutes_ago", "found"),
+    [
+        ("ledger", _OLD, True),
+        ("journal", _OLD, True),
+        ("ledger", 10, True),
+        ("nowhere", 10, True),
+        ("nowhere", _OLD, False),
+    ],
+)
+def test_of_a_batch_the_days_around_its_claim_are_read(
+    world: World, known: str, minutes_ago: int, found: bool
+) -> None:
+    if known == "ledger":
+        world.record(batch("price_quote", 1, minutes_ago=minutes_ago))
+    elif known == "journal":
+        world.open_journal("price_quote", open_batch("price_quote", 1, minutes_ago))
+    world.reject(rejected_row("price_quote", 1, minutes_ago=minutes_ago, raw="one"))
+    if known != "nowhere":
+        # No batch has rows of other days: that they are not found shows that those were not read.
+        days = (minutes_ago + number * 24 * 60 for number in (-3, 3))
+        world.reject(*(rejected_row("price_quote", 1, 2, minutes_ago=minutes) for minutes in days))
+    rows = ["one"] if found else []
+    address = f"?batch={batch_id(1)}"
+    page = world.show(f"/rejected{address}")
+    assert _rows(page) == rows
+    assert [line["raw"] for line in _lines(world.client(), address)] == rows
+
+
 def test_old_rows_are_those_of_a_batch_alone(world: World) -> None:
-    world.reject(rejected_row("price_quote", 1, minutes_ago=100 * 24 * 60, raw="old"))
+    world.record(batch("price_quote", 1, minutes_ago=_OLD))
+    world.reject(rejected_row("price_quote", 1, minutes_ago=_OLD, raw="old"))
     assert _rows(world.show("/rejected")) == []
     assert _rows(world.show(f"/rejected?batch={batch_id(1)}")) == ["old"]
     assert "Of the last 90 days" in world.show("/rejected")
@@ -270,8 +338,51 @@ def test_a_long_row_is_cut_on_the_page_and_whole_in_the_export(world: World) -> 
 
 
 def test_a_row_without_a_text_says_why(world: World) -> None:
-    world.reject(rejected_row("bank_statement", 1, raw=None))
+    world.reject(rejected_row("price_quote", 1, raw=None))
     assert "Not kept" in world.show("/rejected")
+
+
+SECRET = "a secret of the treasury"
+
+
+@pytest.mark.parametrize("query", ["", "?dataset=bank_statement", f"?batch={batch_id(1)}"])
+def test_what_only_some_may_read_is_withheld(world: World, query: str) -> None:
+    reason = {"code": "out_of_range", "column": "canal", "value": SECRET, "detail": "expected at most 1"}
+    world.reject(rejected_row("bank_statement", 1, raw=f"1;{SECRET}", reasons=[reason]))
+    world.reject(rejected_row("price_quote", 2, raw="for all"))
+    for language, words in (("en", "Withheld: "), ("pt", "Não exibido: ")):
+        page = world.show(f"/rejected{query}", language)
+        assert SECRET not in page
+        assert page.count(words) == 1
+        assert "expected at most 1" in page and ">canal<" in re.sub("</?bdi>", "", page)
+    lines = {line["dataset"]: line for line in _lines(world.client(), query)}
+    told = lines["bank_statement"]
+    assert (told["code"], told["column"], told["detail"]) == ("out_of_range", "canal", "expected at most 1")
+    assert SECRET not in "".join(told.values())
+    if not query:
+        assert "for all" in page and lines["price_quote"]["raw"] == "for all"
+
+
+@pytest.mark.parametrize(
+    ("classification", "row_filter", "expected"),
+    [
+        ("internal", None, False),
+        ("confidential", None, False),
+        ("personal", None, False),
+        ("restricted", None, True),
+        ("internal", "canal IS NOT NULL", True),
+    ],
+)
+def test_a_dataset_is_fenced_by_its_columns_or_its_roles(
+    classification: str, row_filter: str | None, expected: bool
+) -> None:
+    columns = [{"classification": "public"}, {"classification": classification}]
+    document = {"columns": columns, "roles": [{"row_filter": None}, {"row_filter": row_filter}]}
+    assert withheld.is_fenced(document) is expected
+    row = {"dataset": "d", "raw": "text", "reasons": []}
+    assert [one["is_withheld"] for one in withheld.withhold([row], {"d": document})] == [expected]
+    assert [one["raw"] for one in withheld.withhold([row], {})] == [None]
+    assert row["raw"] == "text"
 
 
 @pytest.mark.parametrize(
@@ -312,16 +423,27 @@ def test_an_export_is_made_while_it_is_sent() -> None:
     assert sum(len(piece) for piece in pieces) > 9_000_000
 
 
-def test_a_spreadsheet_sees_no_formula_and_nothing_is_lost() -> None:
-    for text in (*HOSTILE, "'" * 5 + "=", "'", "'a"):
-        assert export.restore(export.disarm(text)) == text
+@given(text=st.text("'\";=-@\t\r\n, aé＝", max_size=12))
+@example("'" * 5 + "=")
+@example('a;"=1+1;b')
+@example("a\n'=1")
+@example("\r=1")
+@example("a\t=1")
+@settings(deadline=None)
+def test_a_spreadsheet_sees_no_formula_and_nothing_is_lost(text: str) -> None:
+    assert export.restore(export.disarm(text)) == text
+    reason = {"code": "bad_type", "column": text, "value": text, "detail": text}
+    row = rejected_row("price_quote", 1, raw=text, source_uri=text, ingested_at=NOON, reasons=[reason])
+    whole = b"".join(export.write_csv([row])).decode("utf-8-sig")
+    for separator in ",;\t":
+        for line in csv.reader(io.StringIO(whole, newline=""), delimiter=separator):
+            assert [cell for cell in line if cell.startswith(("=", "+", "-", "@", "＝"))] == []
+
+
+def test_nothing_is_an_empty_cell() -> None:
     assert export.disarm(None) == ""
 
 
-def test_rows_of_the_day_of_a_cached_page_stay_the_same_question(world: World) -> None:
-    filters = rejected_questions.Filters()
-    first, later = (
-        rejected_questions.list_rows(filters, "ops.rejected_rows", NOON + timedelta(minutes=minutes), 1)
-        for minutes in (0, 7)
-    )
+def test_rows_of_the_day_of_a_cached_page_stay_the_same_question() -> None:
+    first, later = (rejected_questions.recent(NOON + timedelta(minutes=minutes)) for minutes in (0, 7))
     assert first == later

@@ -130,7 +130,7 @@ def test_the_tables_have_what_the_charts_draw(quoted: World) -> None:
     assert by_assembly[0] == ["TA-1", "1,030.80", "83.5%", "3"]
     by_month, *_ = tables(quoted.show("/report?from=2013-01-01&to=2013-12-31", language="pt"))
     assert by_month[0] == ["jan. de 2013", "200,02", "1"]
-    assert (len(by_month), by_month[-1]) == (13, ["Todos juntos", "234,32", "3"])
+    assert (len(by_month), by_month[-1]) == (13, ["Total", "234,32", "3"])
 
 
 def test_what_is_beyond_the_largest_is_one_row_of_the_rest(world: World) -> None:

@@ -128,10 +128,10 @@ class World:
         blob.upload_from_string(content)
         return int(blob.generation)
 
-    def open_journal(self, dataset: str, *batches: Row) -> None:
+    def open_journal(self, dataset: str, *batches: Row, not_before: datetime | None = None) -> None:
         """Make these, as `open_batch` makes them, the open batches of the dataset."""
-        document = {"version": 3, "dataset": dataset, "streak": 0, "not_before": None, "batches": batches}
-        text = json.dumps(document, default=_as_text)
+        document = {"version": 3, "dataset": dataset, "streak": 0, "batches": batches}
+        text = json.dumps(document | {"not_before": not_before}, default=_as_text)
         self.storage.bucket(LAKE).blob(f"journal/{dataset}/open.json").upload_from_string(text)
 
 

@@ -133,6 +133,17 @@ def replay_running(world: World) -> str:
     return name_of(file)
 
 
+def replay_waiting_while_another_runs(world: World) -> str:
+    file = world.land("price_quote/a.csv")
+    world.end(world.claim(file))
+    again = world.claim_replay(file, asked=file.identity, run="replay_2")
+    world.run("running", again, "replay_2")
+    world.does("claim_batch", now_runs="create_cluster")
+    other = world.claim_replay(file, asked=file.identity, run="replay_1")
+    world.fail(other, "out of memory", run="replay_1")
+    return name_of(file)
+
+
 Arrange = Callable[[World], str]
 # How the file came there; its state; its readings, each step by a sign: ✓ done, … now, ✗ stopped, · ahead,
 # – not taken or not known; a part of the reason; a part of what to do.
@@ -231,6 +242,13 @@ CASES: dict[str, tuple[Arrange, str, list[tuple[str, str]], str, str]] = {
         "",
         "Nothing: it is on its way",
     ),
+    "replay under way, another waiting": (
+        replay_waiting_while_another_runs,
+        "running",
+        [("loaded", "✓✓✓✓✓✓✓✓✓"), ("running", "✓✓…····")],
+        "",
+        "Nothing: it is on its way",
+    ),
 }
 SIGNS = {"done": "✓", "now": "…", "stopped": "✗", "skipped": "–", "ahead": "·"}
 
@@ -292,6 +310,41 @@ def test_what_a_batch_started_has_its_link_where_the_installation_has_pages(
         "trusted table": "https://tables.example.com/trusted/price_quote",
         "rejected rows": "https://tables.example.com/ops/rejected_rows_price_quote",
     }
+
+
+@pytest.mark.parametrize(
+    ("name", "leads"),
+    [
+        ("a b.csv", True),
+        ("..a/b..csv", True),
+        ("../../b.csv", False),
+        ("x/../b.csv", False),
+        ("./b.csv", False),
+    ],
+)
+def test_no_name_leads_a_link_out_of_its_bucket(
+    world: World, capsys: pytest.CaptureFixture[str], name: str, leads: bool
+) -> None:
+    world.deployment.links = {"object": "https://objects.example.com/{bucket}/{name}"}
+    world.land(f"price_quote/{name}")
+    assert where(world.deployment, name, False, as_json=True) == 0
+    (story,) = json.loads(capsys.readouterr().out)["files"]
+    assert [link["what"] for link in story["links"]] == (["object"] if leads else [])
+
+
+def test_the_same_content_is_told_of_by_its_newest_reading(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = world.land("price_quote/a.csv")
+    entry = world.claim(file)
+    world.end(entry, rejected={file: "header_mismatch"})
+    world.end(world.claim_replay(file, asked=entry.batch_id))
+    world.land("price_quote/b.csv")
+    assert where(world.deployment, "b.csv", False, as_json=True) == 0
+    (story,) = json.loads(capsys.readouterr().out)["files"]
+    assert [(one["generation"], one["state"]) for one in story["same_content"]] == [
+        (file.generation, "loaded")
+    ]
 
 
 def test_no_name_steers_the_terminal(world: World, capsys: pytest.CaptureFixture[str]) -> None:

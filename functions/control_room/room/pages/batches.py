@@ -30,11 +30,12 @@ def show_batches() -> str:
     dataset = arguments.one_of("dataset", room.catalogue.datasets)
     state = arguments.one_of("state", STATES)
     looking = room.pending.begin()
+    now = room.clock()
     rows = [] if is_open_state(state) else room.warehouse.ask(list_batches(dataset, state, page))
     waiting = looking.result()
     return flask.render_template(
         "batches.html",
-        batches=merge_open(rows[:PAGE_SIZE], waiting.open_batches, dataset, state, page),
+        batches=merge_open(rows[:PAGE_SIZE], waiting.open_batches, dataset, state, page, now),
         more=len(rows) > PAGE_SIZE,
         is_away=waiting.is_away,
         progress=waiting.progress,
@@ -48,25 +49,27 @@ def show_batches() -> str:
 def show_batch(dataset: str, batch_id: str) -> str:
     """One batch; `page` counts through its files."""
     room, page = here(), arguments.page()
+    now = room.clock()
     if dataset not in room.catalogue.datasets or not BATCH_ID.fullmatch(batch_id):
         flask.abort(404, _unknown(dataset, batch_id))
     looking = room.pending.begin()
-    found, relatives, files = room.warehouse.ask_all(
-        find_batch(dataset, batch_id),
-        find_relatives(dataset, batch_id),
-        list_files(dataset, batch_id, page),
-    )
-    waiting, row = looking.result(), next(iter(found), None)
+    its_row, its_files = find_batch(dataset, batch_id), list_files(dataset, batch_id, page)
+    found, relatives, files = room.warehouse.ask_all(its_row, find_relatives(dataset, batch_id), its_files)
+    waiting = looking.result()
+    if not found and waiting.find(dataset, batch_id) is None:
+        # It may have ended since the ledger was asked.
+        found, files = (list(room.warehouse.stream(one)) for one in (its_row, its_files))
+    row = next(iter(found), None)
     opened = still_open(waiting.find(dataset, batch_id), row)
-    batch = row or (open_batch(opened) if opened else None)
+    batch = row or (open_batch(opened, now) if opened else None)
     if batch is None:
         flask.abort(404, _unknown(dataset, batch_id))
     if opened and not files:
-        files = open_files(opened)[(page - 1) * PAGE_SIZE : page * PAGE_SIZE + 1]
+        files = open_files(opened, now)[(page - 1) * PAGE_SIZE : page * PAGE_SIZE + 1]
     return flask.render_template(
         "batch.html",
         batch=batch,
-        state=opened.state if opened else batch["state"],
+        state=opened.state(now) if opened else batch["state"],
         opened=opened,
         progress=waiting.progress.get(batch_id),
         timeline=draw_timeline(batch["steps"], batch["recorded_at"]),

@@ -20,7 +20,7 @@ from room.story import tell, tell_open, tell_pending
 
 PAGE = flask.Blueprint("files", __name__)
 _LEDGER = ("loaded", "rejected", "superseded")
-_LIVE = ("pending", "running", "waiting", "ignored")
+_LIVE = ("pending", "running", "waiting", "failed", "ignored")
 STATES = (*_LEDGER, *_LIVE)
 _MOST_LIVE = 50
 
@@ -39,7 +39,7 @@ def show_files() -> Any:
         question = list_files(sought, dataset, state, room.settings.landing_bucket, room.clock(), page)
         files = room.warehouse.ask(question)
     waiting = looking.result()
-    live = [] if state in _LEDGER or page > 1 else _list_live(waiting, sought, dataset, state)
+    live = [] if state in _LEDGER or page > 1 else _list_live(waiting, files, sought, dataset, state)
     if sought and page == 1 and not (dataset or state):
         meant = {(file["source_uri"], file["source_generation"]) for file in files if file["is_exact"]}
         meant |= {row["key"] for row in live if row["is_exact"]}
@@ -73,14 +73,17 @@ def show_file() -> str:
     uri, generation = arguments.text("uri"), arguments.generation()
     if not uri.startswith("gs://") or generation is None:
         flask.abort(400, words().say("files.bad_address"))
-    looking = here().pending.begin()
-    readings, twins = here().warehouse.ask_all(list_readings(uri, generation), list_twins(uri, generation))
+    looking, question = here().pending.begin(), list_readings(uri, generation)
+    readings, twins = here().warehouse.ask_all(question, list_twins(uri, generation))
     waiting = looking.result()
-    opened = next((batch for batch in waiting.open_batches if _landed_in(batch, uri, generation)), None)
-    if readings:
-        return _show_story(readings, twins, opened)
+    opened = _find_opened(waiting, uri, generation, readings)
     landed = opened and _landed_in(opened, uri, generation)
     landed = landed or _find_landed(waiting, uri, generation)
+    if landed is None and not readings:
+        # It may have ended since the ledger was asked.
+        readings = list(here().warehouse.stream(question))
+    if readings:
+        return _show_story(readings, twins, opened)
     if landed is None:
         flask.abort(404, words().say("files.unknown", file=f"{uri}#{generation}"))
     return _show_live(landed, opened, waiting)
@@ -103,7 +106,7 @@ def _show_story(readings: list[dict[str, Any]], twins: list[dict[str, Any]], ope
 def _show_live(landed: Landed, opened: OpenBatch | None, waiting: Waiting) -> str:
     if opened is not None:
         progress = waiting.progress.get(opened.batch_id)
-        state = opened.state
+        state = opened.state(here().clock())
         came = None if opened.replay else landed.created_at
         steps = tell_open(came, opened.claimed_at, progress.phase if progress else None)
     else:
@@ -122,17 +125,24 @@ def _show_live(landed: Landed, opened: OpenBatch | None, waiting: Waiting) -> st
     )
 
 
-def _list_live(waiting: Waiting, sought: Sought | None, dataset: str, state: str) -> list[dict[str, Any]]:
-    """The files that are not in the ledger yet, as rows of the list, newest first."""
+def _list_live(
+    waiting: Waiting, known: list[dict[str, Any]], sought: Sought | None, dataset: str, state: str
+) -> list[dict[str, Any]]:
+    """The files that are not in the ledger yet, as rows of the list, newest first; `known` are in it."""
     found: list[tuple[Landed, str, OpenBatch | None]] = []
     found += [(file, "pending", None) for file in waiting.pending]
     found += [(file, "ignored", None) for file in waiting.ignored]
-    found += [(file, batch.state, batch) for batch in waiting.open_batches for file in batch.files]
+    now = here().clock()
+    found += [(file, batch.state(now), batch) for batch in waiting.open_batches for file in batch.files]
     rows = [_live_row(file, its_state, batch, sought) for file, its_state, batch in found]
+    ended = {(file["source_uri"], file["source_generation"], file["batch_id"]) for file in known}
     kept = [
         row
         for row in rows
-        if row["is_found"] and dataset in ("", row["dataset"]) and state in ("", row["state"])
+        if row["is_found"]
+        and (*row["key"], row["batch_id"]) not in ended
+        and dataset in ("", row["dataset"])
+        and state in ("", row["state"])
     ]
     return sorted(kept, key=lambda row: (row["since"], row["key"]), reverse=True)
 
@@ -154,6 +164,15 @@ def _live_row(file: Landed, state: str, batch: OpenBatch | None, sought: Sought 
 
 def _landed_in(batch: OpenBatch, uri: str, generation: int) -> Landed | None:
     return next((file for file in batch.files if file.key == (uri, generation)), None)
+
+
+def _find_opened(
+    waiting: Waiting, uri: str, generation: int, readings: list[dict[str, Any]]
+) -> OpenBatch | None:
+    """The open batch that reads the file; one that has read it stays in the journal for a moment."""
+    ended = {reading["batch_id"] for reading in readings}
+    reading_it = (batch for batch in waiting.open_batches if _landed_in(batch, uri, generation))
+    return next((batch for batch in reading_it if batch.batch_id not in ended), None)
 
 
 def _find_landed(waiting: Waiting, uri: str, generation: int) -> Landed | None:

@@ -1,8 +1,9 @@
 """Rejected rows with their reasons: to look at, and as a file for a spreadsheet."""
 
 from collections.abc import Iterator
+from datetime import datetime
 from itertools import chain
-from typing import Any
+from typing import Any, cast
 
 import flask
 
@@ -15,10 +16,15 @@ from room.rejected_questions import (
     RECENT_DAYS,
     SHOWN,
     Filters,
+    Span,
+    around,
     count_reasons,
     export_rows,
+    find_claim,
     list_rows,
+    recent,
 )
+from room.withheld import withhold
 
 PAGE = flask.Blueprint("rejected", __name__)
 # Why a row is rejected: these and no others.
@@ -45,14 +51,14 @@ def show_rejected() -> str:
     """Which rows were rejected and why, by what is chosen; the last that came first."""
     room, page = here(), arguments.page()
     filters = _read_filters()
-    table, now = _table_of(filters), room.clock()
+    table, span = _table_of(filters), _span_of(filters)
     rows, reasons = room.warehouse.ask_all(
-        list_rows(filters, table, now, page), count_reasons(filters, table, now)
+        list_rows(filters, table, span, page), count_reasons(filters, table, span)
     )
     return flask.render_template(
         "rejected.html",
         filters=filters,
-        rows=rows[:PAGE_ROWS],
+        rows=list(withhold(rows[:PAGE_ROWS], room.catalogue.datasets)),
         more=len(rows) > PAGE_ROWS,
         first=rows[0] if rows else None,
         reasons=reasons,
@@ -72,10 +78,12 @@ def show_rejected() -> str:
 def export() -> flask.Response:
     """The rows that the page with the same filters has, whole, a line for each reason; see room/export.py."""
     filters = _read_filters()
-    rows = here().warehouse.stream(export_rows(filters, _table_of(filters), here().clock()))
+    room, question = here(), export_rows(filters, _table_of(filters), _span_of(filters))
+    rows = room.warehouse.stream(question)
     # Asked before the answer begins: what fails now has a page, what fails later breaks the download off.
     first = list(_take_one(rows))
-    response = flask.Response(write_csv(chain(first, rows)), mimetype="text/csv")
+    shown = withhold(chain(first, rows), room.catalogue.datasets)
+    response = flask.Response(write_csv(shown), mimetype="text/csv")
     response.headers["Content-Disposition"] = f'attachment; filename="{_name_file(filters)}"'
     return response
 
@@ -97,6 +105,21 @@ def _table_of(filters: Filters) -> str:
     if not filters.dataset:
         return _OF_ALL
     return str(here().catalogue.datasets[filters.dataset]["tables"]["rejected"])
+
+
+def _span_of(filters: Filters) -> Span:
+    """Around the claim of the batch that is named; the last days where none is, or nobody knows it."""
+    claimed_at = _find_claim(filters.batch) if filters.batch else None
+    return around(claimed_at) if claimed_at else recent(here().clock())
+
+
+def _find_claim(batch: str) -> datetime | None:
+    room = here()
+    found = room.warehouse.ask(find_claim(batch))
+    if found:
+        return cast(datetime, found[0]["claimed_at"])
+    opened = room.pending.look().open_batches
+    return next((one.claimed_at for one in opened if one.batch_id == batch), None)
 
 
 def _columns_of(dataset: str) -> list[tuple[str, str]]:

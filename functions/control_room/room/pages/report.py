@@ -10,7 +10,7 @@ from itertools import chain
 import flask
 
 from room import arguments
-from room.export import disarm
+from room.export import MARK, disarm
 from room.place import formats, here, words
 from room.report import Period, add_up, rank, spread
 from room.report_questions import TABLES, Filters, ask_suppliers
@@ -20,8 +20,6 @@ PAGE = flask.Blueprint("report", __name__)
 
 _MOST_BARS = 15
 _LONGEST_NAME = 200
-# As of the rejected rows: without it Excel takes the text for another encoding.
-_MARK = "\N{ZERO WIDTH NO-BREAK SPACE}"
 
 
 @PAGE.get("/report")
@@ -84,7 +82,7 @@ def _read_day(name: str) -> date | None:
 
 def _write_csv(by: str, rows: Iterable[Row]) -> Iterator[str]:
     """A line for each row, sums with every digit; a name that a spreadsheet would compute is quoted."""
-    yield _MARK + _line((by, "total_cost", "quotes"))
+    yield MARK + _line((by, "total_cost", "quotes"))
     for row in rows:
         yield _line((disarm(str(row["name"])), _plain(row["total_cost"]), int(row["quotes"])))
 
