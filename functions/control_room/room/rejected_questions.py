@@ -1,9 +1,11 @@
 """What the page about rejected rows, and its export, ask of them."""
 
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from room.warehouse import SLOW, Question, Value
+from room.warehouse import SLOW, Question, Row, Value
 
 PAGE_ROWS = 50
 #: Without a batch, rows of so many days.
@@ -15,13 +17,15 @@ SHOWN = 2000
 _MOST_REASONS = 10
 _ORDER = "r.ingested_at DESC, r.source_uri, r.source_generation, r.batch_id, r.source_row"
 # A file may be read several times: by a replay, by the parts of a batch that was divided. Unless a batch is
-# named, what counts is what the newest reading in the ledger rejected, or all while the ledger has none.
+# named, what its newest reading in the ledger rejected counts, and nothing of a batch that came to nothing.
 _NEWEST_READING = """LEFT JOIN (
   SELECT source_uri AS uri, source_generation AS generation,
     ANY_VALUE(batch_id HAVING MAX claimed_at) AS batch_id
   FROM ops.files WHERE claimed_at >= @since
-  GROUP BY uri, generation
+  GROUP BY uri, generation HAVING COUNT(*) > 1
 ) AS f ON f.uri = r.source_uri AND f.generation = r.source_generation"""
+_CAME_TO_NOTHING = """SELECT batch_id FROM ops.batches
+  WHERE claimed_at >= @since AND (state = 'divided' OR (state = 'failed' AND replay IS NOT NULL))"""
 # Rows are kept by the day on which their batch was claimed; so far around it is looked.
 _AROUND = timedelta(days=1)
 
@@ -97,7 +101,17 @@ SELECT x.code, x.column, COUNT(*) AS row_count
 GROUP BY x.code, x.column
 ORDER BY row_count DESC, x.code, x.column
 LIMIT {_MOST_REASONS}"""
-    return Question(sql, parameters)
+    return Question(sql, parameters, SLOW)
+
+
+def tally_reasons(rows: Iterable[Row]) -> list[Row]:
+    """What `count_reasons` says, of rows that are all there are."""
+    counts = Counter((reason["code"], reason["column"]) for row in rows for reason in row["reasons"])
+    ordered = sorted(counts.items(), key=lambda one: (-one[1], one[0][0] or "", one[0][1] or ""))
+    return [
+        {"code": code, "column": column, "row_count": count}
+        for (code, column), count in ordered[:_MOST_REASONS]
+    ]
 
 
 def export_rows(filters: Filters, table: str, span: Span) -> Question:
@@ -125,6 +139,7 @@ def _source(filters: Filters, table: str, span: Span, more: str = "") -> tuple[s
     else:
         join = f"\n{_NEWEST_READING}"
         which.append("COALESCE(r.batch_id = f.batch_id, TRUE)")
+        which.append(f"r.batch_id NOT IN ({_CAME_TO_NOTHING})")
     if filters.dataset:
         which.append("r.dataset = @dataset")
         parameters["dataset"] = filters.dataset

@@ -23,7 +23,9 @@ from room.rejected_questions import (
     find_claim,
     list_rows,
     recent,
+    tally_reasons,
 )
+from room.warehouse import Row
 from room.withheld import withhold
 
 PAGE = flask.Blueprint("rejected", __name__)
@@ -52,9 +54,7 @@ def show_rejected() -> str:
     room, page = here(), arguments.page()
     filters = _read_filters()
     table, span = _table_of(filters), _span_of(filters)
-    rows, reasons = room.warehouse.ask_all(
-        list_rows(filters, table, span, page), count_reasons(filters, table, span)
-    )
+    rows, reasons = _ask(filters, table, span, page)
     return flask.render_template(
         "rejected.html",
         filters=filters,
@@ -105,6 +105,18 @@ def _table_of(filters: Filters) -> str:
     if not filters.dataset:
         return _OF_ALL
     return str(here().catalogue.datasets[filters.dataset]["tables"]["rejected"])
+
+
+def _ask(filters: Filters, table: str, span: Span, page: int) -> tuple[list[Row], list[Row]]:
+    """The rows of a page and one more, and the reasons that occur most."""
+    ask, listing = here().warehouse, list_rows(filters, table, span, page)
+    if not (filters.batch or filters.file):
+        rows, reasons = ask.ask_all(listing, count_reasons(filters, table, span))
+        return rows, reasons
+    # Of a batch or a file the first page often has all there is, and is counted here.
+    rows = ask.ask(listing)
+    is_all = page == 1 and len(rows) <= PAGE_ROWS and not (filters.reason or filters.column)
+    return rows, tally_reasons(rows) if is_all else ask.ask(count_reasons(filters, table, span))
 
 
 def _span_of(filters: Filters) -> Span:
