@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from room.batch import link_kind
+
 Row = Mapping[str, Any]
 
 # The tasks of a run that make a step; the step is over when the last of them is.
@@ -157,8 +159,7 @@ def _step(name: str, tasks: Sequence[Row], before: datetime | None) -> Step | No
 
 def _job(task: Row) -> tuple[str, str] | None:
     """The kind of link and the name of what a task started in the cloud, if anybody can look at it."""
-    name = task.get("resource")
-    kind = {"csv_to_parquet": "dataproc_job", "create_cluster": None}.get(task["task"], "bigquery_job")
+    kind, name = link_kind(task["task"]), task.get("resource")
     return (kind, str(name)) if kind and name else None
 
 
