@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
-_log = logging.getLogger("landfall.lineage")
+_log = logging.getLogger(__name__)
 
 # A batch that is recorded waits no longer for its lineage to be told; what is not told by then is lost.
 MOST_SECONDS = 5.0

@@ -291,7 +291,7 @@ def test_a_catalogue_that_cannot_be_read_costs_the_lineage_alone(
     (tmp_path / "price_quote" / "catalog.json").write_text("{")
     record(manifest, 0, settings=replace(settings, datasets_dir=tmp_path))
     assert (told(), ledger.states()) == ([], ["succeeded"])
-    (warning,) = [line for line in caplog.records if line.name == "landfall.lineage"]
+    (warning,) = [line for line in caplog.records if line.name == "landfall_dags.emission"]
     assert "lineage: not told, for JSONDecodeError" in warning.getMessage()
 
 

@@ -13,7 +13,7 @@ from localcloud.command.replay import _batches, _files
 from localcloud.deployment.bigquery import BigQuery
 from localcloud.warehouse import connect
 
-FIRST, AGAIN = "a" * 32, "b" * 32
+FIRST, AGAIN, FAILED = "a" * 32, "b" * 32, "c" * 32
 URI, OTHER = "gs://landing/orders/a.csv", "gs://landing/orders/b.csv"
 ORDERS = Dataset("orders", ("id",), "raw.orders", "trusted.orders", "ops.rejected_rows_orders")
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -21,12 +21,16 @@ NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 
 @pytest.fixture(scope="module")
 def client(server: Any) -> BigQuery:
-    """A project of its own: one file was read, rejecting rows 2 and 4, and again, rejecting row 4 alone."""
+    """A project of its own: one file was read, rejecting rows 2 and 4, and again, rejecting row 4 alone.
+
+    A third reading of it, rejecting row 6, failed.
+    """
     made = connect(server.endpoint, f"project-{uuid4().hex[:8]}", "us-central1")
     for name in ("ops", "raw", "trusted"):
         made.create_dataset(name)
     statements = f"""
-        CREATE TABLE ops.batches (dataset STRING, batch_id STRING, claimed_at TIMESTAMP, replay STRING);
+        CREATE TABLE ops.batches (dataset STRING, batch_id STRING, claimed_at TIMESTAMP, state STRING,
+          replay STRING);
         CREATE TABLE ops.files (dataset STRING, batch_id STRING, source_uri STRING, source_generation INT64,
           archive_uri STRING, state STRING, reason STRING, detail STRING, rows_read INT64,
           rows_accepted INT64, rows_rejected INT64, claimed_at TIMESTAMP, recorded_at TIMESTAMP);
@@ -36,9 +40,10 @@ def client(server: Any) -> BigQuery:
         CREATE TABLE ops.rejected_rows_orders (dataset STRING, batch_id STRING, source_uri STRING,
           source_generation INT64, source_row INT64, text_offset INT64, text_bytes INT64, raw STRING,
           reasons ARRAY<STRUCT<code STRING, column_name STRING>>, ingested_at TIMESTAMP);
-        INSERT INTO ops.batches (dataset, batch_id, claimed_at, replay) VALUES
-          ('orders', '{FIRST}', '2026-11-21 12:00:00+00', NULL),
-          ('orders', '{AGAIN}', '2026-11-21 13:00:00+00', '{FIRST}');
+        INSERT INTO ops.batches (dataset, batch_id, claimed_at, state, replay) VALUES
+          ('orders', '{FIRST}', '2026-11-21 12:00:00+00', 'loaded', NULL),
+          ('orders', '{AGAIN}', '2026-11-21 13:00:00+00', 'loaded', '{FIRST}'),
+          ('orders', '{FAILED}', '2026-11-21 14:00:00+00', 'failed', '{URI}');
         INSERT INTO ops.files
           (dataset, batch_id, source_uri, source_generation, archive_uri, state, claimed_at)
         VALUES ('orders', '{FIRST}', '{URI}', 7, 'gs://archive/a', 'loaded', '2026-11-21 12:00:00+00'),
@@ -49,6 +54,7 @@ def client(server: Any) -> BigQuery:
         VALUES ('orders', '{FIRST}', '{URI}', 7, 4, 40, 5, '2026-11-21 12:00:00+00'),
           ('orders', '{FIRST}', '{URI}', 7, 2, 20, 5, '2026-11-21 12:00:00+00'),
           ('orders', '{AGAIN}', '{URI}', 7, 4, 40, 5, '2026-11-21 13:00:00+00'),
+          ('orders', '{FAILED}', '{URI}', 7, 6, 60, 5, '2026-11-21 14:00:00+00'),
           ('orders', 'open', '{OTHER}', 9, 1, 9, 5, '2026-11-21 14:00:00+00');
         UPDATE ops.files SET recorded_at = TIMESTAMP_ADD(claimed_at, INTERVAL 5 MINUTE) WHERE TRUE;
         INSERT INTO raw.orders (id, day, _batch_id, _source_uri, _source_generation, _ingested_at) VALUES
