@@ -26,6 +26,7 @@ from localcloud.bigquery import (
     timestamps,
     transactions,
     uploads,
+    windows,
 )
 from localcloud.bigquery.results import Results
 from localcloud.bigquery.seams import replace
@@ -70,6 +71,7 @@ def correct() -> None:
         logs,
         one_thread,
         one_writer,
+        windows,
         columns,
         decimals,
         timestamps,

@@ -158,6 +158,8 @@ def start(folder: Path) -> Iterator[Warehouse]:
             log.append(line)
             if "rest.listen" in line:
                 listening.set()
+            elif listening.is_set() and " INFO " not in line:
+                sys.stderr.write(line)  # pytest shows it beside the test that fails
         listening.set()
 
     reader = threading.Thread(target=follow)

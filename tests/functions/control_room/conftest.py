@@ -1,4 +1,4 @@
-"""One pair of emulators for each module; each test begins with an empty ledger, landing and journal."""
+"""One pair of emulators for all pages; each test begins with an empty ledger, landing and journal."""
 
 from collections.abc import Iterator
 
@@ -9,8 +9,7 @@ from tests.functions.control_room.addresses import furnish
 from tests.functions.control_room.world import World, start_world
 
 
-# Not a session: after some 400 of these tests the local BigQuery was seen to answer nothing but errors.
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def running_world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """The emulators, with the warehouse provisioned and nothing in it."""
     with start_world(tmp_path_factory.mktemp("room")) as world:
