@@ -1,17 +1,10 @@
-"""The environment of the DAGs, set before anything imports Airflow, and what several tests start from."""
+"""The settings of the DAGs and what several tests start from."""
 
 import json
-import os
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
-# Airflow reads these once, when it is first imported.
-os.environ.setdefault("AIRFLOW_HOME", tempfile.mkdtemp(prefix="landfall-dags-"))
-os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
-
 from google.auth.credentials import AnonymousCredentials
 from google.cloud.storage import Client
 
