@@ -177,7 +177,8 @@ def test_task_of_a_lost_worker_is_tried_again(
     dataproc: LocalDataproc, cluster: str, action: str, tasks: int
 ) -> None:
     main = dataproc.put("tasks.py", TASKS)
-    dataproc.set_fault(action, "SubmitJob", seconds=0)
+    # Not at once: a worker that dies before it has its task is replaced without a second attempt.
+    dataproc.set_fault(action, "SubmitJob", seconds=1)
     dataproc.submit(cluster, main, job_id=action, args=[str(tasks)])
     job = dataproc.end_of(action)
     output = dataproc.path(job.driver_output_resource_uri + ".000000000").read_text()
