@@ -41,8 +41,8 @@ def client(server: Any) -> BigQuery:
           source_generation INT64, source_row INT64, text_offset INT64, text_bytes INT64, raw STRING,
           reasons ARRAY<STRUCT<code STRING, column_name STRING>>, ingested_at TIMESTAMP);
         INSERT INTO ops.batches (dataset, batch_id, claimed_at, state, replay) VALUES
-          ('orders', '{FIRST}', '2026-11-21 12:00:00+00', 'loaded', NULL),
-          ('orders', '{AGAIN}', '2026-11-21 13:00:00+00', 'loaded', '{FIRST}'),
+          ('orders', '{FIRST}', '2026-11-21 12:00:00+00', 'succeeded', NULL),
+          ('orders', '{AGAIN}', '2026-11-21 13:00:00+00', 'succeeded', '{FIRST}'),
           ('orders', '{FAILED}', '2026-11-21 14:00:00+00', 'failed', '{URI}');
         INSERT INTO ops.files
           (dataset, batch_id, source_uri, source_generation, archive_uri, state, claimed_at)

@@ -1,6 +1,7 @@
 """Correction "windows": what made DuckDB refuse everything no longer does, however often it is asked."""
 
 import asyncio
+from typing import Any
 
 import duckdb_extensions  # type: ignore[import-untyped]
 import pytest
@@ -33,3 +34,8 @@ def test_a_window_is_computed_again_and_again(monkeypatch: pytest.MonkeyPatch) -
         assert {tuple(engine.execute(RACE).fetchall()) for _ in range(RUNS)} == {((0, 1),)}
     finally:
         asyncio.run(engine.stop())
+
+
+def test_the_running_service_computes_in_one_thread(server: Any) -> None:
+    (row,) = server.client().query("SELECT CURRENT_SETTING('threads') AS threads").result()
+    assert int(row.threads) == 1
