@@ -7,10 +7,12 @@ objects and never holds any of their content.
 import json
 import re
 import sys
+import threading
 from collections.abc import Mapping
 
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
 _CLOUD_TRACE = re.compile(r"([0-9a-f]{32})(?:/.*)?")
+_WRITING = threading.Lock()
 
 
 def find_trace(project: str, *, traceparent: object, cloud_trace_context: object) -> str | None:
@@ -34,6 +36,8 @@ def render_entry(severity: str, message: str, labels: Mapping[str, str], trace: 
 
 
 def write_entry(severity: str, message: str, labels: Mapping[str, str], trace: str | None) -> None:
-    """Write one entry, in one piece, so that entries of several threads never mix."""
-    sys.stdout.write(render_entry(severity, message, labels, trace) + "\n")
-    sys.stdout.flush()
+    """Write one entry in one piece, whichever threads write too; when it returns, the entry is out."""
+    line = render_entry(severity, message, labels, trace) + "\n"
+    with _WRITING:  # without, a thread could carry another's line away and write it after the answer
+        sys.stdout.write(line)
+        sys.stdout.flush()
