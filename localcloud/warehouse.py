@@ -67,9 +67,9 @@ def read(datasets: Path, ops: Path) -> Warehouse:
     """Read the definitions in two folders.
 
     ``datasets/<dataset>/`` gives the raw and trusted table, that of rejected rows, a view and the procedures,
-    ``datasets`` itself the view over all, ``ops`` the ledger tables and the schema of rejected rows. Beside
-    ``ops`` lies ``layers.json``, BigQuery's datasets; beside ``datasets`` may lie ``marts/``, views of these
-    datasets for reports. Raises ``WarehouseError`` with the path of what is absent or no JSON.
+    ``datasets`` itself the view over all, ``ops`` the ledger's tables and views and the schema of rejected
+    rows. Beside ``ops`` lies ``layers.json``, BigQuery's datasets; beside ``datasets`` may lie ``marts/``,
+    views of these datasets for reports. Raises ``WarehouseError`` with the path of what is absent or no JSON.
     """
     folders = sorted(path.parent for path in datasets.glob("*/pipeline.json"))
     if not folders:
@@ -85,6 +85,7 @@ def read(datasets: Path, ops: Path) -> Warehouse:
     for name, ledger in _read_json(ops / "tables.json").items():
         tables.append(_define(ledger, ops / f"{name}.schema.json", {}))
     views = [datasets / "rejected_rows.sql", *(folder / "live.sql" for folder in folders)]
+    views += sorted(ops.glob("*.sql"))
     views += sorted((datasets.parent / "marts").glob("*.sql"))
     layers = _read_json(ops.parent / "layers.json")
     return Warehouse(layers, tuple(tables), _read_sql(views), _read_sql(procedures))

@@ -25,6 +25,10 @@ locals {
     dataset => regex(local.view_parts, file("${local.datasets_dir}/${dataset}/live.sql"))
   }
   rejected_rows_view = regex(local.view_parts, file("${local.datasets_dir}/rejected_rows.sql"))
+  ledger_views = {
+    for file in fileset(local.ops_dir, "*.sql") :
+    trimsuffix(file, ".sql") => regex(local.view_parts, file("${local.ops_dir}/${file}"))
+  }
   marts = {
     for file in fileset("${local.bigquery_dir}/marts", "*.sql") :
     trimsuffix(file, ".sql") => regex(local.view_parts, file("${local.bigquery_dir}/marts/${file}"))
@@ -240,6 +244,24 @@ resource "google_bigquery_table" "rejected_rows_view" {
   }
 
   depends_on = [google_bigquery_table.rejected_rows]
+}
+
+resource "google_bigquery_table" "ledger_view" {
+  #checkov:skip=CKV_GCP_80:a view holds no data
+  #checkov:skip=CKV_GCP_121:a view holds no data
+  for_each = local.ledger_views
+
+  dataset_id          = google_bigquery_dataset.layer[each.value.dataset].dataset_id
+  table_id            = each.value.name
+  description         = each.value.description
+  deletion_protection = false
+
+  view {
+    query          = replace(each.value.query, local.table_reference, local.full_reference)
+    use_legacy_sql = false
+  }
+
+  depends_on = [google_bigquery_table.ledger]
 }
 
 resource "google_bigquery_table" "mart" {

@@ -2,6 +2,7 @@
 
 import csv
 import os
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -26,7 +27,10 @@ REASON_COLUMNS = (
     "value",
     "detail",
 )
-_MEANS_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+# The rule of the control room's export (functions/control_room/room/export.py), which is deployed apart:
+# tests/test_formulas.py holds the two together.
+_FORMULA = "-=+@\uff1d\uff0b\uff0d\uff20"
+_ARMED = re.compile(f"\\A[\"']*(?=[{_FORMULA}\t\r\n])|[;\t\r\n][\"']*(?=[{_FORMULA}])")
 
 Row = Mapping[str, Any]
 #: A file as one batch read it: batch id, URI, generation.
@@ -113,7 +117,8 @@ class _Output:
         self._dialect = form.dialect
         self._rows = files.enter_context(_create(path))
         beside = TextIOWrapper(_create(reasons_of(path)), encoding="utf-8", newline="")
-        self._reasons = csv.writer(files.enter_context(beside), lineterminator="\n")
+        # As RFC 4180 ends lines: with another end a carriage return in a text would have no quotes.
+        self._reasons = csv.writer(files.enter_context(beside), lineterminator="\r\n")
         self._reasons.writerow(REASON_COLUMNS)
         write_head(form, self._rows)
 
@@ -183,11 +188,13 @@ def reason_lines(record: int, row: Row) -> Iterator[list[object]]:
 
 
 def disarm(text: str | None) -> str:
-    """A text that no spreadsheet computes; null is empty.
+    """A text of which no spreadsheet computes anything; null is empty.
 
-    What begins with apostrophes and then a formula gets one more, so that taking one away restores it.
+    Guarded is what a text begins with, and what stands where a program that parts cells at semicolons or tabs
+    would begin one, as Excel does in Portuguese; behind apostrophes and quotes too. What has an apostrophe
+    already gets one more, so that taking one away restores it.
     """
-    return f"'{text}" if text and text.lstrip("'").startswith(_MEANS_FORMULA) else text or ""
+    return _ARMED.sub(lambda beginning: f"{beginning[0]}'", text or "")
 
 
 def _create(path: Path) -> BinaryIO:

@@ -83,21 +83,17 @@ def list_batch_files(bigquery: BigQuery, batch_id: str, claimed_at: datetime) ->
     return [dict(row) for row in rows]
 
 
-# Without a batch: what a file's newest reading rejected, for a replay judges all of it again. The parts of a
-# divided batch have its time of claim; a replay that failed, for now or for good, replaces no reading.
 _OF_BATCH = "r.batch_id = @batch"
-_OF_NEWEST_READING = """NOT EXISTS (
-  SELECT 1 FROM ops.files AS f
-  WHERE f.source_uri = r.source_uri AND f.source_generation = r.source_generation
-    AND f.batch_id != r.batch_id AND f.claimed_at >= r.ingested_at
-) AND NOT EXISTS (
-  SELECT 1 FROM ops.batches AS b
-  WHERE b.dataset = r.dataset AND b.batch_id = r.batch_id AND b.state = 'failed' AND b.replay IS NOT NULL
+# Without a batch each row counts once; bigquery/ops/last_readings.sql says of which reading of its file.
+_THAT_COUNT = """EXISTS (
+  SELECT 1 FROM ops.last_readings AS f
+  WHERE f.dataset = @dataset AND f.batch_id = r.batch_id
+    AND f.source_uri = r.source_uri AND f.source_generation = r.source_generation
 )"""
 
 
 def list_rejected(bigquery: BigQuery, dataset: Dataset, batch_id: str) -> Iterator[Any]:
-    """The rejected rows of a dataset or, where named, of one batch; those of a file together, in its order.
+    """The rejected rows of a dataset that count or, where named, all of one batch, file by file in its order.
 
     Oldest file first: should a key be in it twice, its newer row comes later, and so wins again.
     """
@@ -129,7 +125,7 @@ def count_rejected(bigquery: BigQuery, dataset: Dataset, batch_id: str) -> list[
 
 def _rejected(dataset: Dataset, batch_id: str) -> tuple[str, dict[str, Value]]:
     """What both read, and the parameters. The dataset's own table is less to read than the view."""
-    which = _OF_BATCH if batch_id else _OF_NEWEST_READING
+    which = _OF_BATCH if batch_id else _THAT_COUNT
     parameters: dict[str, Value] = {"dataset": dataset.name}
     if batch_id:
         parameters["batch"] = batch_id

@@ -10,10 +10,10 @@ def make_links(cloud: Cloud) -> Mapping[str, str]:
 
     `object` and `table` are no pages here: there is no console.
     """
-    api, staging = f"{cloud.url('storage')}/storage/v1", BUCKETS["staging"]
+    text_of_staging = f"{cloud.url('storage')}/_landfall/text/{BUCKETS['staging']}"
     return {
         "run": f"{cloud.url('api-server')}/dags/{{dag_id}}/runs/{{run_id}}",
         "bigquery_job": f"{cloud.url('bigquery')}/bigquery/v2/projects/{PROJECT}/jobs/{{job_id}}",
-        # Its folder bears the name of a cluster that is gone: this lists what lies there, with its mediaLink.
-        "dataproc_job": f"{api}/b/{staging}/o?matchGlob=**/jobs/{{job_id}}/driveroutput.*",
+        # Its folder bears the name of a cluster that is gone, so the log is found by the job's.
+        "dataproc_job": f"{text_of_staging}?matchGlob=**/jobs/{{job_id}}/driveroutput.*",
     }

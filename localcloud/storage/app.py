@@ -43,6 +43,7 @@ async def deliveries(request: Request) -> Response:
 ROUTES = [
     Route("/healthz", health),
     Route("/_landfall/deliveries", deliveries),
+    Route("/_landfall/text/{bucket}", object_routes.show, methods=["GET"]),
     Route("/storage/v1/b", bucket_routes.list_, methods=["GET"]),
     Route("/storage/v1/b", bucket_routes.insert, methods=["POST"]),
     Route(_BUCKET, bucket_routes.get, methods=["GET"]),

@@ -1,6 +1,6 @@
 """Routes of objects, but for uploads."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from typing import Any, BinaryIO
 
 from starlette.concurrency import run_in_threadpool
@@ -9,7 +9,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 
 from localcloud.storage.checksums import CHUNK_BYTES
 from localcloud.storage.cloud import cloud_of
-from localcloud.storage.errors import InvalidError, RangeNotSatisfiableError, UnsupportedError
+from localcloud.storage.errors import InvalidError, NotFoundError, RangeNotSatisfiableError, UnsupportedError
 from localcloud.storage.listing import Page, from_query
 from localcloud.storage.objects import Source
 from localcloud.storage.parsing import copy_source, json_body, required, segment, source, target
@@ -58,6 +58,25 @@ async def download(request: Request) -> Response:
             file.seek(asked.first)
             return Response(file.read(asked.length), status, headers)
     return StreamingResponse(_chunks(file, asked), status, {**headers, "Content-Length": str(asked.length)})
+
+
+async def show(request: Request) -> Response:
+    """Answer with the objects that a listing finds as one text, in the order of their names.
+
+    For a browser, which saves what has the type of no text, as a file in the folder has. Raises NotFoundError
+    where the listing is empty.
+    """
+    objects, bucket = cloud_of(request).objects, segment(request, "bucket")
+    page: Page = await run_in_threadpool(objects.page, bucket, from_query(request.query_params))
+    if not page.items:
+        raise NotFoundError(
+            f"No such objects: expected some of {bucket} for {request.url.query!r}, found none."
+        )
+    sources = [Source(bucket, stored.name, stored.generation, Preconditions()) for stored in page.items]
+    # All of them before the answer begins: what is gone by now is an error, not half a text.
+    opened = [await run_in_threadpool(objects.open, one) for one in sources]
+    headers = {"Content-Type": "text/plain; charset=utf-8", "X-Content-Type-Options": "nosniff"}
+    return StreamingResponse(_joined_chunks(opened), headers=headers)
 
 
 async def patch(request: Request) -> Response:
@@ -160,6 +179,12 @@ def _content_headers(stored: StoredObject) -> dict[str, str]:
 def _header_value(text: str) -> str:
     # A client may have set anything; a line break here would be a header of its own.
     return "".join(filter(str.isprintable, text)).encode().decode("latin-1")
+
+
+async def _joined_chunks(opened: Iterable[tuple[StoredObject, BinaryIO]]) -> AsyncIterator[bytes]:
+    for stored, file in opened:
+        async for chunk in _chunks(file, Span(0, stored.content.size - 1)):
+            yield chunk
 
 
 async def _chunks(file: BinaryIO, span: Span) -> AsyncIterator[bytes]:

@@ -36,8 +36,8 @@ def compiled_front_end() -> Iterator[type[FrontEnd]]:
 
 @pytest.fixture(scope="session")
 def front_end(compiled_front_end: type[FrontEnd], rendered_tables: dict[str, Schema]) -> FrontEnd:
-    """A front end that knows the tables of the warehouse."""
-    return compiled_front_end(rendered_tables)
+    """A front end that knows the tables of the warehouse, and the views over its ledger."""
+    return compiled_front_end(rendered_tables).with_ledger_views()
 
 
 @pytest.fixture(scope="session")

@@ -54,6 +54,17 @@ class FrontEnd:
         names = {kind: name for name, kind in KINDS.items()}
         return [(entry.name, names[entry.column.type.type_kind]) for entry in made.output_column_list]
 
+    def with_ledger_views(self) -> "FrontEnd":
+        """One that also knows the views over the ledger."""
+        views = {
+            f"ops.{path.stem}": [
+                {"name": name, "type": kind, "mode": "NULLABLE"}
+                for name, kind in self.columns(path.read_text())
+            ]
+            for path in (ROOT / "bigquery" / "ops").glob("*.sql")
+        }
+        return FrontEnd({**self.tables, **views})
+
     def _analyse_procedure(self, procedure: Any, text: bytes) -> None:
         variables = {
             entry.name.id_string: _slice(text, entry.type) for entry in procedure.parameters.parameter_entries

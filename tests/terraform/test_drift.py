@@ -18,7 +18,16 @@ BLOCKS = (
     *("google_bigquery_dataset.layer", "google_bigquery_routine.procedure"),
     *(
         f"google_bigquery_table.{name}"
-        for name in ("raw", "trusted", "rejected_rows", "ledger", "live", "rejected_rows_view", "mart")
+        for name in (
+            "raw",
+            "trusted",
+            "rejected_rows",
+            "ledger",
+            "live",
+            "rejected_rows_view",
+            "ledger_view",
+            "mart",
+        )
     ),
 )
 

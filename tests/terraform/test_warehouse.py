@@ -56,6 +56,9 @@ def test_every_contract_has_its_tables_view_and_procedures(
     assert set(ledger) == set(json.loads((OPS / "tables.json").read_text()))
     view = planned(plan)["google_bigquery_table.rejected_rows_view"]
     assert (view["dataset_id"], view["table_id"]) == ("ops", "rejected_rows")
+    views = of(plan, "google_bigquery_table.ledger_view")
+    named = {name: f"{values['dataset_id']}.{values['table_id']}" for name, values in views.items()}
+    assert named == {path.stem: f"ops.{path.stem}" for path in OPS.glob("*.sql")}
 
 
 @environments
@@ -139,6 +142,8 @@ def test_what_the_api_is_given_says_what_the_files_say(environment: str, plans: 
         assert statement(DATASETS / dataset / "live.sql") == made_view(live, project)
     view = planned(plan)["google_bigquery_table.rejected_rows_view"]
     assert statement(DATASETS / "rejected_rows.sql") == made_view(view, project)
+    for name, view in of(plan, "google_bigquery_table.ledger_view").items():
+        assert statement(OPS / f"{name}.sql") == made_view(view, project)
     marts = of(plan, "google_bigquery_table.mart")
     assert set(marts) == {path.stem for path in MARTS.glob("*.sql")}
     for name, mart in marts.items():
@@ -213,12 +218,13 @@ def test_every_table_is_named_with_its_project(
     front_end = front_end_of_project({f"landfall-prod.{name}": schema for name, schema in tables.items()})
 
     marts = instances(plan, "google_bigquery_table.mart").values()
-    views = [*instances(plan, "google_bigquery_table.live").values(), *marts]
+    ledger_views = instances(plan, "google_bigquery_table.ledger_view").values()
+    views = [*instances(plan, "google_bigquery_table.live").values(), *ledger_views, *marts]
     views.append(planned(plan)["google_bigquery_table.rejected_rows_view"])
     for view in views:
         front_end.analyse(view["view"][0]["query"])
     routines = instances(plan, "google_bigquery_routine.procedure").values()
-    assert len(views) + len(routines) == 3 * len(CONTRACTS) + 1 + len(marts)
+    assert len(views) + len(routines) == 3 * len(CONTRACTS) + 1 + len(ledger_views) + len(marts)
     for routine in routines:
         front_end.analyse(made(routine, "no project at all"))
     with pytest.raises(Exception, match=r"raw\.comp_boss"):

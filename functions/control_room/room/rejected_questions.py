@@ -16,16 +16,10 @@ MOST_EXPORTED = 100_000
 SHOWN = 2000
 _MOST_REASONS = 10
 _ORDER = "r.ingested_at DESC, r.source_uri, r.source_generation, r.batch_id, r.source_row"
-# A file may be read several times: by a replay, by the parts of a batch that was divided. Unless a batch is
-# named, what its newest reading in the ledger rejected counts, and nothing of a batch that came to nothing.
-_NEWEST_READING = """LEFT JOIN (
-  SELECT source_uri AS uri, source_generation AS generation,
-    ANY_VALUE(batch_id HAVING MAX claimed_at) AS batch_id
-  FROM ops.files WHERE claimed_at >= @since
-  GROUP BY uri, generation HAVING COUNT(*) > 1
-) AS f ON f.uri = r.source_uri AND f.generation = r.source_generation"""
-_CAME_TO_NOTHING = """SELECT batch_id FROM ops.batches
-  WHERE claimed_at >= @since AND (state = 'divided' OR (state = 'failed' AND replay IS NOT NULL))"""
+# Without a batch each row counts once; bigquery/ops/last_readings.sql says of which reading of its file.
+_THAT_COUNT = """
+JOIN ops.last_readings AS f ON f.dataset = r.dataset AND f.batch_id = r.batch_id
+  AND f.source_uri = r.source_uri AND f.source_generation = r.source_generation"""
 # Rows are kept by the day on which their batch was claimed; so far around it is looked.
 _AROUND = timedelta(days=1)
 
@@ -137,9 +131,7 @@ def _source(filters: Filters, table: str, span: Span, more: str = "") -> tuple[s
         which.append("r.batch_id = @batch")
         parameters["batch"] = filters.batch
     else:
-        join = f"\n{_NEWEST_READING}"
-        which.append("COALESCE(r.batch_id = f.batch_id, TRUE)")
-        which.append(f"r.batch_id NOT IN ({_CAME_TO_NOTHING})")
+        join = _THAT_COUNT
     if filters.dataset:
         which.append("r.dataset = @dataset")
         parameters["dataset"] = filters.dataset

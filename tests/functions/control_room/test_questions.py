@@ -45,7 +45,7 @@ def front_end() -> Iterator[FrontEnd]:
     for path in BIGQUERY.glob("datasets/*/catalog.json"):
         tables[f"ops.rejected_rows_{path.parent.name}"] = tables["ops.rejected_rows"]
     with compiled() as made:
-        yield made(tables)
+        yield made(tables).with_ledger_views()
 
 
 @pytest.mark.parametrize("address", [*ALL, *MORE])

@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
-from socket import socket
 from typing import Any
 from urllib.request import urlopen
 
@@ -19,6 +18,7 @@ from google.auth.credentials import AnonymousCredentials
 from google.auth.transport.requests import AuthorizedSession
 from google.cloud import bigquery, storage
 
+from localcloud.launcher.ports import choose_ports
 from room.app import make_app
 from room.catalogue import read_catalogue
 from room.links import Links
@@ -117,10 +117,22 @@ class World:
         self.write("ops.files", files)
 
     def reject(self, *rows: Row) -> None:
-        """Write rejected rows, as `rejected_row` makes them, into the tables of their datasets."""
+        """Write rejected rows, as `rejected_row` makes them and as a run loads them before its batch ends."""
         for dataset in sorted({row["dataset"] for row in rows}):
             mine = [row for row in rows if row["dataset"] == dataset]
             self.write(f"ops.rejected_rows_{dataset}", mine)
+
+    def record_rejected(self, *rows: Row) -> None:
+        """Write rejected rows, and into the ledger the files that they are of."""
+        known = ("dataset", "batch_id", "source_uri", "source_generation")
+        files = {tuple(row[name] for name in known): row["ingested_at"] for row in rows}
+        self.record_files(
+            *(
+                file(key[0], 0, claimed_at=at, **dict(zip(known[1:], key[1:], strict=True)))
+                for key, at in files.items()
+            )
+        )
+        self.reject(*rows)
 
     def land(self, name: str, content: bytes = b"a\n") -> int:
         """Drop a file into landing; its generation. It was created at the real time, not at `now`."""
@@ -160,16 +172,15 @@ def start_world(folder: Path) -> Iterator[World]:
 @contextmanager
 def _start_storage(folder: Path) -> Iterator[storage.Client]:
     folder.mkdir()
-    with socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        url = f"http://127.0.0.1:{probe.getsockname()[1]}"
+    port = choose_ports(["storage"], {}, folder)["storage"]
+    url = f"http://127.0.0.1:{port}"
     places = ["--buckets", str(folder / "buckets"), "--state", str(folder / "state.sqlite")]
     command = [
         sys.executable,
         "-m",
         "localcloud.storage",
         "--port",
-        url.rpartition(":")[2],
+        str(port),
         "--project",
         PROJECT,
     ]
@@ -180,11 +191,11 @@ def _start_storage(folder: Path) -> Iterator[storage.Client]:
         yield storage.Client(PROJECT, _CREDENTIALS, client_options={"api_endpoint": url})
     finally:
         process.terminate()
-        process.wait(timeout=10)
+        process.wait(timeout=60)
 
 
 def _wait_for(url: str, process: "subprocess.Popen[bytes]") -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while True:
         try:
             with urlopen(f"{url}/healthz", timeout=5):  # noqa: S310 our own address

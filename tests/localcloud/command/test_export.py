@@ -148,24 +148,3 @@ def test_an_original_that_is_another_leaves_no_half_export(
     with pytest.raises(CommandError, match=r"archive/orders/a\.csv: expected row 41 at byte .* 14 bytes"):
         written(rows, original(), b"id;note\n1;a\n2;", tmp_path)
     assert list(tmp_path.iterdir()) == []
-
-
-@pytest.mark.parametrize(
-    ("text", "disarmed"),
-    [
-        (None, ""),
-        ("", ""),
-        ("plain = text", "plain = text"),
-        ("=1", "'=1"),
-        ("+1", "'+1"),
-        ("-1", "'-1"),
-        ("@SUM(A1)", "'@SUM(A1)"),
-        ("\t=1", "'\t=1"),
-        ("\r=1", "'\r=1"),
-        ("\n=1", "'\n=1"),
-        ("'=1", "''=1"),
-        ("'quoted'", "'quoted'"),
-    ],
-)
-def test_what_a_spreadsheet_would_compute_is_disarmed(text: str | None, disarmed: str) -> None:
-    assert subject.disarm(text) == disarmed

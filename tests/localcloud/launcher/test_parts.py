@@ -71,7 +71,7 @@ def test_a_cloud_from_before_these_parts_is_started_again_with_them(cloud: Cloud
     place = cloud.place
     make_home(place)
     old = {name: cloud.ports[name] for name in SERVERS if name not in ("control-room", "lineage")}
-    command = (sys.executable, "-c", "import time; time.sleep(60)")
+    command = (sys.executable, "-c", "import time; time.sleep(300)")
     child = process.start(command, {process.MARK: str(place.home)}, place.home, place.log("storage"))
     running = process.describe(child.pid)
     write_state(place.state, State(ports=old, parts={"storage": running}))
@@ -97,7 +97,7 @@ def test_a_cloud_from_before_these_parts_is_started_again_with_them(cloud: Cloud
         (
             "dataproc_job",
             {"job_id": "lf-1"},
-            "{storage}/storage/v1/b/landfall-local-staging/o?matchGlob=**/jobs/lf-1/driveroutput.*",
+            "{storage}/_landfall/text/landfall-local-staging?matchGlob=**/jobs/lf-1/driveroutput.*",
         ),
     ],
 )
