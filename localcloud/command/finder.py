@@ -15,6 +15,7 @@ from localcloud.deployment.deployment import Deployment
 from localcloud.launcher.errors import CommandError
 
 _MOST, _TWINS = 20, 10
+_SHORTEST_PART, _MOST_LIKE = 3, 3
 
 
 class Finder:
@@ -95,22 +96,38 @@ class Finder:
         return f"{said} `{self._command} drop {given}` puts it in."
 
     def _say_unknown(self, given: str) -> str:
-        return (
+        said = (
             f"no file {given!r} has landed. Expected a local file, an object's name or how it ends, "
-            f"gs://bucket/name with #generation or without, or a generation. `{self._command} status` lists "
-            f"the newest files; `{self._command} drop FILE` puts one in."
+            f"gs://bucket/name with #generation or without, or a generation."
         )
+        if like := self._list_like(given):
+            return f"{said} Names like it are {', '.join(map(repr, like))}."
+        newest, drop = f"`{self._command} status` lists the newest files", f"`{self._command} drop FILE`"
+        return f"{said} {newest}; {drop} puts one in."
+
+    def _list_like(self, given: str) -> list[str]:
+        """A few names with what is asked for somewhere in them, the newest first."""
+        part = given.rstrip("/").rpartition("/")[2]
+        if len(part) < _SHORTEST_PART:
+            return []
+        names = dict.fromkeys(file.name for file in self._find(Wanted(given, part=part)))
+        return list(names)[:_MOST_LIKE]
+
+
+def is_local(given: str) -> bool:
+    """Whether a local file has that name."""
+    try:
+        return Path(given).is_file()
+    except (OSError, ValueError):
+        # An object's name may be no path, or be too long for one.
+        return False
 
 
 def read_local(given: str) -> Content | None:
     """The content of the local file of that name; None when there is none, CommandError for an unreadable."""
-    path = Path(given)
-    try:
-        if not path.is_file():
-            return None
-    except (OSError, ValueError):
-        # An object's name may be no path, or be too long for one.
+    if not is_local(given):
         return None
+    path = Path(given)
     try:
         return read_content(path)
     except OSError as error:

@@ -40,6 +40,7 @@ def print_grid(console: Console, columns: Sequence[Column], rows: Sequence[Seque
         return
     kept = choose_columns(columns, widths, console.width)
     kept = [index for index in kept if not index or any(_width(row[index]) for row in rows)]
+    given = share_room(columns, widths, kept, console.width)
     table = Table(box=None, pad_edge=False, padding=(0, _GAP, 0, 0))
     for index in kept:
         column = columns[index]
@@ -48,7 +49,7 @@ def print_grid(console: Console, columns: Sequence[Column], rows: Sequence[Seque
             justify="right" if column.right else "left",
             no_wrap=column.least is None,
             overflow="ellipsis" if column.least is None else "fold",
-            min_width=min(widths[index], column.least or 1),
+            width=given[index],
         )
     for row in rows:
         table.add_row(*(_text(row[index]) for index in kept))
@@ -68,6 +69,19 @@ def choose_columns(columns: Sequence[Column], widths: Sequence[int], room: int) 
             break
         kept.remove(least)
     return kept
+
+
+def share_room(
+    columns: Sequence[Column], widths: Sequence[int], kept: Sequence[int], room: int
+) -> dict[int, int]:
+    """The width of each column that is kept: whole ones have theirs, the others share what is left."""
+    given = {index: min(widths[index], columns[index].least or widths[index]) for index in kept}
+    spare = room - sum(given.values()) - _GAP * (len(kept) - 1)
+    while hungry := [index for index in kept if given[index] < widths[index]][: max(spare, 0)]:
+        for index in hungry:
+            given[index] += 1
+        spare -= len(hungry)
+    return given
 
 
 def _print_lines(

@@ -10,6 +10,7 @@ from itertools import chain, islice
 from typing import Any, TextIO
 
 from google.api_core.exceptions import GoogleAPICallError
+from rich.cells import cell_len
 
 from localcloud.command.terminal import harmless
 from localcloud.deployment.deployment import Deployment
@@ -72,7 +73,7 @@ def write_table(columns: Columns, rows: Iterable[Sequence[Any]], out: TextIO) ->
     )
     head = list(islice(texts, _MEASURED))
     widths = [
-        max([len(name), *(min(len(row[index]), _WIDEST) for row in head)])
+        max([len(name), *(min(cell_len(row[index]), _WIDEST) for row in head)])
         for index, (name, _) in enumerate(columns)
     ]
     numbers = [
@@ -80,10 +81,11 @@ def write_table(columns: Columns, rows: Iterable[Sequence[Any]], out: TextIO) ->
     ]
 
     def line(cells: Sequence[str]) -> str:
-        padded = [
-            cell.rjust(width) if number else cell.ljust(width)
-            for cell, width, number in zip(cells, widths, numbers, strict=True)
-        ]
+        padded = []
+        for cell, width, number in zip(cells, widths, numbers, strict=True):
+            # A terminal gives some characters two places.
+            blank = " " * (width - cell_len(cell))
+            padded.append(blank + cell if number else cell + blank)
         return "  ".join(padded).rstrip() + "\n"
 
     out.write(line([name for name, _ in columns]))

@@ -214,25 +214,27 @@ def _show(rows: Iterator[Mapping[str, Any]], total: int, all_of_them: str) -> No
     ]
     # Only a person needs lines that fold; what reads a pipe needs them whole.
     widest = _WIDEST_REASON if console.is_terminal else _WIDEST
+    wide = [
+        max(map(len, column)) for column in zip(_NUMBERS, *(numbers for _, numbers, *_ in lines), strict=True)
+    ]
     taken = (
         max(len(file) for file, *_ in lines)
-        + sum(
-            max(map(len, column))
-            for column in zip(_NUMBERS, *(numbers for _, numbers, *_ in lines), strict=True)
-        )
         + min(max(len(reason) for _, _, reasons, _ in lines for reason in reasons), widest)
-        + (2 + len(_NUMBERS)) * _GAP
+        + 2 * _GAP
     )
-    room = max(console.width - taken, _NARROWEST)
+    # Where a row lies in its file matters to programs; a narrow terminal has its number alone.
+    fits = not console.is_terminal or taken + sum(wide) + len(wide) * _GAP + _NARROWEST <= console.width
+    shown = len(_NUMBERS) if fits else 1
+    room = max(console.width - taken - sum(wide[:shown]) - shown * _GAP, _NARROWEST)
     table = Table(box=None, pad_edge=False, padding=(0, _GAP, 0, 0))
     table.add_column("file", overflow="fold")
-    for name in _NUMBERS:
+    for name in _NUMBERS[:shown]:
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("reasons", overflow="fold", max_width=widest)
     table.add_column("raw", no_wrap=True)
     for file, numbers, reasons, raw in lines:
         cut = raw if len(raw) <= room else f"{raw[: room - 1]}…"
-        table.add_row(Text(file), *numbers, Text("\n".join(reasons)), Text(cut))
+        table.add_row(Text(file), *numbers[:shown], Text("\n".join(reasons)), Text(cut))
     print_table(console, table)
     if total > len(lines):
         console.print(f"… and {total - len(lines)} more: {all_of_them}")

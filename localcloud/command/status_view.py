@@ -29,7 +29,7 @@ _COLOURS = {
     "divided": "yellow",
 }
 _DATASETS = (
-    Column("dataset", least=12),
+    Column("dataset", least=20),
     Column("freshness"),
     Column("pending", right=True),
     Column("running", least=12, rank=1),
@@ -39,7 +39,7 @@ _DATASETS = (
     Column("rows trusted", right=True, rank=3),
 )
 _FILES = (
-    Column("file", least=20),
+    Column("file", least=28),
     Column("state"),
     Column("rows", right=True, rank=2),
     Column("rejected", right=True, rank=1),
@@ -106,8 +106,12 @@ def _file_row(file: Mapping[str, Any]) -> list[str | Text]:
         "" if file["rows_read"] is None else str(file["rows_read"]),
         "" if file["rows_rejected"] is None else str(file["rows_rejected"]),
         moment(file["at"]),
-        (file["detail"] or file["reason"] or "").partition("\n")[0][:_WIDEST],
+        _cut((file["detail"] or file["reason"] or "").partition("\n")[0]),
     ]
+
+
+def _cut(reason: str) -> str:
+    return reason if len(reason) <= _WIDEST else f"{reason[: _WIDEST - 1]}…"
 
 
 def _under_way(running: Mapping[str, Any] | None, waiting: Sequence[Mapping[str, Any]]) -> str:

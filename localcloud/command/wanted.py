@@ -38,7 +38,7 @@ class Wanted:
     """What is asked for, each part None where it does not matter.
 
     `name` is an object's name, or how it ends, from a slash on; `bucket` is that of a gs:// URI, and then the
-    name is whole.
+    name is whole. `part` is anywhere in an object's name, in whichever case.
     """
 
     given: str
@@ -46,11 +46,14 @@ class Wanted:
     bucket: str | None = None
     name: str | None = None
     generation: int | None = None
+    part: str | None = None
 
     def matches(self, file: Landed) -> bool:
         """Whether the file is one that is asked for."""
         if self.content is not None:
             return self.content.is_of(file)
+        if self.part is not None:
+            return self.part.lower() in file.name.lower()
         if self.generation is not None and file.generation != self.generation:
             return False
         if self.name is None:
@@ -63,6 +66,9 @@ class Wanted:
         """The same of a row of ops.files: a condition, and its parameters."""
         if self.content is not None:
             return same_content(self.content)
+        if self.part is not None:
+            name = "LOWER(REGEXP_REPLACE(source_uri, r'^gs://[^/]+/', ''))"
+            return f"STRPOS({name}, LOWER(@part)) > 0", {"part": self.part}
         parts: dict[str, Value] = {}
         conditions = []
         if self.generation is not None:

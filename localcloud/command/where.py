@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from google.api_core.exceptions import NotFound
@@ -12,7 +13,7 @@ from localcloud.command import file_ledger, way
 from localcloud.command.advice import advise
 from localcloud.command.console import make_console
 from localcloud.command.datasets import why_ignored
-from localcloud.command.finder import Finder
+from localcloud.command.finder import Finder, is_local
 from localcloud.command.journal import OpenBatch
 from localcloud.command.landing import Landed
 from localcloud.command.links import list_links
@@ -42,9 +43,12 @@ def where(deployment: Deployment, given: str, everything: bool, as_json: bool) -
         print_document({"version": VERSION, "asked": given, "files": stories, "others": others})
         return 0
     console = make_console()
+    what = f"with the content of {given}" if is_local(given) else repr(given)
+    if is_local(given) and found[0].name.rpartition("/")[2] != Path(given).name:
+        console.print(f"The newest file {what}:")
     for story in stories:
         show_story(console, story, now)
-    show_others(console, others, f"{deployment.command} where", given)
+    show_others(console, others, f"{deployment.command} where", what)
     return 0
 
 

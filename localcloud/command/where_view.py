@@ -28,7 +28,7 @@ _STEPS = (
     Column("", least=20, rank=1),
 )
 _OTHERS = (
-    Column("file", least=20),
+    Column("file", least=28),
     Column("generation", rank=1),
     Column("state"),
     Column("landed (UTC)", rank=2),
@@ -63,11 +63,11 @@ def show_story(console: Console, story: Mapping[str, Any], now: datetime) -> Non
     console.print()
 
 
-def show_others(console: Console, others: Sequence[Mapping[str, Any]], command: str, given: str) -> None:
-    """Show the other files that were asked for, newest first, and how to see one of them."""
+def show_others(console: Console, others: Sequence[Mapping[str, Any]], command: str, what: str) -> None:
+    """Show the other files that were asked for, newest first, and how to see one; `what` they share."""
     if not others:
         return
-    console.print(f"{len(others)} more file{'' if len(others) == 1 else 's'} {given!r}, older:")
+    console.print(f"{len(others)} more file{'' if len(others) == 1 else 's'} {what}, older:")
     rows: list[list[Cell]] = [
         [
             name_of(one["uri"]),

@@ -11,7 +11,8 @@ from playwright.sync_api import Browser, ConsoleMessage, Page, Request, Response
 
 LOCALES = {"en": "en-US", "pt": "pt-BR"}
 _NAMES = ("chromium", "chromium-browser", "google-chrome")
-_TIMEOUT = 20_000.0
+_TIMEOUT = 60_000.0
+expect.set_options(timeout=_TIMEOUT)
 
 
 def find_chromium() -> str | None:
@@ -24,7 +25,9 @@ def launch() -> Iterator[Browser]:
     """A browser; its pages cannot reach another host by name."""
     arguments = ["--no-sandbox", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"]
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=find_chromium(), args=arguments)
+        browser = playwright.chromium.launch(
+            executable_path=find_chromium(), args=arguments, timeout=_TIMEOUT
+        )
         yield browser
         browser.close()
 
@@ -91,4 +94,4 @@ class Visitor:
 
 def wait_for_charts(page: Page) -> None:
     """Wait until every chart of the page is drawn."""
-    expect(page.locator("[data-chart]:not([data-drawn])")).to_have_count(0, timeout=_TIMEOUT)
+    expect(page.locator("[data-chart]:not([data-drawn])")).to_have_count(0)

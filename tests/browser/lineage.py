@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
+from localcloud.launcher.ports import choose_ports
 from tests.bigquery.world import LOCATION, PROJECT, ROOT
 from tests.functions.control_room.world import LANDING
-from tests.functions.instances import free_port, wait_for_port
+from tests.functions.instances import wait_for_port
 
 #: Of each dataset, how long ago its last batch moved rows, in minutes.
 _MOVED = {"price_quote": 92, "bill_of_materials": 415, "comp_boss": 167, "bank_statement": 640}
@@ -30,7 +31,7 @@ def serve(folder: Path, now: datetime) -> Iterator[str]:
         for event in _tell(dataset, now - timedelta(minutes=minutes))
     ]
     events.write_text("".join(json.dumps(line) + "\n" for line in lines))
-    port = free_port()
+    port = choose_ports(["lineage"], {}, folder)["lineage"]
     options = ["--port", str(port), "--events", str(events), "--project", PROJECT, "--region", LOCATION]
     with (folder / "log").open("wb") as log:
         command = [sys.executable, "-m", "localcloud.lineage", *options]
@@ -40,7 +41,7 @@ def serve(folder: Path, now: datetime) -> Iterator[str]:
                 yield f"http://127.0.0.1:{port}"
             finally:
                 process.terminate()
-                process.wait(20)
+                process.wait(60)
 
 
 def _tell(dataset: str, moment: datetime) -> Iterator[dict[str, Any]]:

@@ -9,9 +9,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from localcloud.launcher.ports import choose_ports
 from tests.bigquery.world import LOCATION, PROJECT, ROOT
 from tests.functions.control_room.world import LAKE, LANDING, LINKS, World
-from tests.functions.instances import free_port, metadata_command, serving, wait_for_port
+from tests.functions.instances import metadata_command, serving, wait_for_port
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ class Site:
 def serve(world: World, folder: Path, lineage_url: str) -> Iterator[str]:
     """The address of a running control room; its log is `folder/log`."""
     folder.mkdir()
-    metadata_port, port = free_port(), free_port()
+    metadata_port, port = choose_ports(["metadata", "function"], {}, folder).values()
     environment = _environment(world, metadata_port, folder, lineage_url)
     with (
         serving() as airflow,
@@ -50,7 +51,7 @@ def serve(world: World, folder: Path, lineage_url: str) -> Iterator[str]:
             for child in (process, metadata):
                 child.terminate()
             for child in (process, metadata):
-                child.wait(20)
+                child.wait(60)
 
 
 def _command(port: int) -> list[str]:

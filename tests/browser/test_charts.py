@@ -97,6 +97,7 @@ def test_charts_follow_the_scheme_and_the_width(visitor: Visitor) -> None:
         width = svg.get_attribute("width")
         page.set_viewport_size({"width": 390, "height": 800})
         expect(svg).not_to_have_attribute("width", width or "")
+        wait_for_charts(page)
         assert bars(chart(page, _SUPPLIER))[0] < wide
 
 
@@ -116,6 +117,7 @@ def test_a_bar_leads_to_the_report_of_what_it_is(visitor: Visitor) -> None:
         page.locator("summary").first.click()
         page.get_by_role("link", name=year, exact=True).click()
         page.wait_for_url(f"**/report?from={year}-01-01&to={year}-12-31")
+        wait_for_charts(page)
         assert len(bars(chart(page, _TIME))) <= 12
 
 

@@ -16,7 +16,7 @@ VISITORS: Mapping[str, dict[str, Any]] = {
     "desk": {"language": "en", "scheme": "light", "width": 1280},
     "phone": {"language": "pt", "scheme": "dark", "width": 360},
 }
-_AGE = re.compile(r"\d+ (?:second|minute|hour)s? ago")
+_AGE = re.compile(r"\d+ (?:second|minute|hour)s? ago|Late by [^:]+(?=:)")
 
 
 @pytest.mark.parametrize("page_name", PAGES)
@@ -54,6 +54,20 @@ _WIDE = """
   .filter(one => !one.closest(".scroll, nav, .unseen, svg, pre, [tabindex='0']"))
   .map(one => one.outerHTML.slice(0, 120))
 """
+
+
+@pytest.mark.parametrize("page_name", ["files", "found files", "batch", "hostile batch"])
+def test_a_phone_shows_names_and_states_without_scrolling_aside(visitor: Visitor, page_name: str) -> None:
+    """A file's name has the width of the screen, and what became of it is on the screen too."""
+    with visitor.visit(PAGES[page_name], width=360) as page:
+        cells = page.locator("tr:has(.file) > *")
+        assert cells.count()
+        assert page.locator("th:has(.file)").evaluate_all(_NARROWEST) > 250
+        assert cells.evaluate_all(_RIGHTMOST) <= 360
+
+
+_NARROWEST = "all => Math.min(...all.map(one => one.getBoundingClientRect().width))"
+_RIGHTMOST = "all => Math.max(...all.map(one => one.getBoundingClientRect().right))"
 
 
 def test_the_keyboard_reaches_everything_in_order(visitor: Visitor) -> None:

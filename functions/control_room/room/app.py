@@ -71,6 +71,7 @@ def make_app(room: Room) -> flask.Flask:
             "f": flask.g.formats,
             "language": flask.g.words.locale.language,
             "links": room.links,
+            "landing": room.settings.landing_bucket,
             "environment": room.settings.environment,
             "datasets": list(room.catalogue.datasets),
             "nav": _NAV,
@@ -126,7 +127,10 @@ def _say_errors(app: flask.Flask) -> None:
 def _show_error(kind: str, code: int, detail: str) -> Any:
     # The framework's own sentence about an unknown address says nothing; a page's says what is not there.
     shown = "" if detail == NotFound.description else detail
-    return flask.render_template("error.html", kind=kind, code=code, detail=shown), code
+    first = flask.request.path.split("/")[1]
+    place = {"file": "files", "rejected.csv": "rejected", "report.csv": "report"}.get(first, first)
+    known = place if place in _NAV else ""
+    return flask.render_template("error.html", kind=kind, code=code, detail=shown, place=known), code
 
 
 @cache

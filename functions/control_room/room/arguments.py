@@ -7,6 +7,8 @@ import flask
 
 from room.place import formats, words
 
+_SHOWN = 80  # of what was asked for, in a message
+
 
 def text(name: str, most: int = 2048) -> str:
     """A text of so many characters at most; empty where it is not given."""
@@ -20,7 +22,8 @@ def one_of(name: str, known: Collection[str]) -> str:
     """One of these; empty where it is not given, 404 where there is none such."""
     value = flask.request.args.get(name, "").strip()
     if value and value not in known:
-        flask.abort(404, words().say("common.none_such", name=name))
+        found, expected = value[:_SHOWN], ", ".join(known)
+        flask.abort(404, words().say("common.none_such", name=name, found=found, expected=expected))
     return value
 
 

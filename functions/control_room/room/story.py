@@ -49,7 +49,8 @@ class Story:
     """A file as its newest reading left it.
 
     Attributes:
-        verdict: loaded, loaded_partly (some rows rejected), no_rows, rejected or superseded.
+        verdict: loaded, loaded_partly (some rows rejected), none_accepted (all of them), no_rows, rejected or
+            superseded.
         remedy: a code of what to do next, None where there is nothing.
         seconds: from landing (of a replay: from its claim) to the end.
     """
@@ -103,12 +104,14 @@ def _verdict(file: Row) -> str:
         return str(file["state"])
     if file["reason"] == "no_rows":
         return "no_rows"
-    return "loaded_partly" if file["rows_rejected"] else "loaded"
+    if not file["rows_rejected"]:
+        return "loaded"
+    return "loaded_partly" if file["rows_accepted"] else "none_accepted"
 
 
 def _remedy(file: Row) -> str | None:
     if file["state"] == "loaded":
-        return "rows_rejected" if file["rows_rejected"] else None
+        return {"loaded_partly": "rows_rejected", "none_accepted": "none_accepted"}.get(_verdict(file))
     return str(file["reason"] or file["state"])
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 from flask.testing import FlaskClient
 
+from room import lineage, pending
 from tests.functions.control_room.addresses import furnish
 from tests.functions.control_room.world import World, start_world
 
@@ -14,6 +15,13 @@ def running_world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """The emulators, with the warehouse provisioned and nothing in it."""
     with start_world(tmp_path_factory.mktemp("room")) as world:
         yield world
+
+
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pages that wait for the emulators: on a busy machine these take longer than Google may."""
+    for module in (lineage, pending):
+        monkeypatch.setattr(module, "_TIMEOUT", 60.0)
 
 
 @pytest.fixture

@@ -148,7 +148,8 @@ def test_what_is_no_address_is_refused_in_words(world: World, address: str, stat
     html = world.show(address, status=status)
     page = read(html)
     assert "<script" not in html
-    assert page.one("h1").text and page.all("p", class_="detail")[0].text
+    fault = page.one("section", class_="fault")
+    assert page.one("h1").text and "Something in the address" not in fault.text
 
 
 def test_a_batch_that_succeeded(world: World) -> None:

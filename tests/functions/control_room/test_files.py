@@ -209,6 +209,7 @@ _LOADED = [*_WHOLE, "Loaded into raw", "Merged into trusted", "Recorded in the l
     [
         ({}, _LOADED, None, "Rows read: 100 · accepted: 100 · rejected: 0"),
         ({"rows_accepted": 98, "rows_rejected": 2}, _LOADED, None, "Loaded, but for some rows"),
+        ({"rows_accepted": 0, "rows_rejected": 9}, _LOADED, None, "Every row was rejected: none was loaded"),
         ({"reason": "no_rows", "rows_read": 0}, _LOADED, None, "Loaded: a header and no rows"),
         (
             {"state": "rejected", "reason": "header_mismatch", "detail": "expected a, found <b>"},

@@ -178,6 +178,29 @@ def test_what_else_goes_wrong_is_said_in_words(
     assert "secret" not in html
 
 
+@pytest.mark.parametrize(
+    "address, status, said, links",
+    [
+        ("/batches?state=frog<b>", 404, "expected one of running,", {"Batches": "/batches"}),
+        ("/rejected?dataset=frog<b>", 404, "expected one of bank_statement,", {"Rejected rows": "/rejected"}),
+        ("/report?from=frog<b>", 400, "Expected a day such as 2013-07-31", {"Report": "/report"}),
+        ("/file?uri=frog", 400, "Expected uri=gs://", {"Files": "/files"}),
+        ("/catalogue/frog<b>", 404, "There is no dataset", {"Catalogue": "/catalogue"}),
+        ("/frog", 404, "The address may be mistyped", {}),
+    ],
+)
+def test_an_error_says_what_was_expected_and_leads_back_to_what_was_asked(
+    world: World, address: str, status: int, said: str, links: dict[str, str]
+) -> None:
+    html = world.show(address, status=status)
+    page = read(html)
+    fault = page.one("section", class_="fault")
+    assert said in fault.text
+    assert fault.links() == {**links, "To the datasets": "/"}
+    assert [link for link in page.all("a") if "aria-current" in link.attributes] == []
+    assert "<b>" not in html
+
+
 # Words
 
 

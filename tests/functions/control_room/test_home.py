@@ -9,7 +9,7 @@ from google.cloud import storage
 
 from tests.bigquery.world import NOON
 from tests.functions.control_room.reading import Element, read
-from tests.functions.control_room.world import LAKE, PROJECT, World, batch, batch_id, open_batch
+from tests.functions.control_room.world import LAKE, LANDING, PROJECT, World, batch, batch_id, open_batch
 
 
 def cards(html: str) -> dict[str, Element]:
@@ -36,6 +36,9 @@ def test_an_empty_installation_says_that_nothing_has_come_yet(world: World) -> N
         facts = card.facts()
         assert facts["Last batch"] == "none yet"
         assert facts["Pending"] == facts["In work"] == "nothing"
+    assert f"Upload one as gs://{LANDING}/DATASET/NAME.csv" in read(html).one("div", class_="note").text
+    world.record(batch("comp_boss", 1))
+    assert "Upload one" not in world.show("/")
 
 
 def test_the_search_asks_for_files(world: World) -> None:

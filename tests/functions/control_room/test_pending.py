@@ -150,7 +150,8 @@ def test_a_journal_with_a_pause_that_is_none(not_before: Any) -> None:
         parse_journal(json.dumps({"not_before": not_before, "batches": []}).encode())
 
 
-def test_it_is_looked_once_in_some_seconds(world: World) -> None:
+def test_it_is_looked_once_in_some_seconds(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pending, "_SECONDS", 600.0)
     world.open()
     before = world.room.pending.look()
     world.land("comp_boss/a.csv")

@@ -68,13 +68,13 @@ def test_a_scenario_brings_the_cloud_up_fails_for_its_time_and_is_taken_away(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     asking = ask_while_it_lasts(place)
-    assert chaos.chaos(place, "errors", 3, 1) == 0
+    assert chaos.chaos(place, "errors", 3, 3) == 0
     asking.join(5)
     assert not asking.is_alive()
     assert not place.faults.exists()
     assert up.is_up(place, faults=True)
     out = capsys.readouterr().out
-    assert "errors (seed 3, 1 s): Errors." in out
+    assert "errors (seed 3, 3 s): Errors." in out
     assert re.search(r"\d s  storage  error +GET landing/o/x y\n", out)
     assert "The faults are away. What was done:\n      1 × storage error\n" in out
 
@@ -106,7 +106,7 @@ def test_what_a_scenario_kills_runs_again_with_the_rules_still_in_place(
         strike(*arguments)  # type: ignore[arg-type]
 
     monkeypatch.setattr(chaos, "_strike", watched)
-    assert chaos.chaos(place, "killing", 1, 3) == 0
+    assert chaos.chaos(place, "killing", 1, 5) == 0
     after = read_state(place.state).parts
     assert {name for name in before if before[name] != after[name]} == {"function"}
     assert seen == [True, True]

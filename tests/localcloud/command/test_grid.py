@@ -71,3 +71,12 @@ def test_in_a_pipe_a_row_is_a_line_with_every_column(monkeypatch: pytest.MonkeyP
     assert lines[1] == "price_quote/a.csv          loaded      12  2026-11-21 12:00:00"
     assert lines[3].startswith("a⏎b\\x1b[2J\\tc")
     assert lines[3].endswith("y" * 300)
+
+
+@pytest.mark.parametrize("width", range(40, 200, 7))
+def test_columns_that_fold_share_what_is_left_and_no_more(
+    monkeypatch: pytest.MonkeyPatch, width: int
+) -> None:
+    long = [["price_quote/" + "a" * 200 + ".csv", "rejected", "7", "2026-11-21 12:00:00", "why not? " * 30]]
+    lines = on_terminal(width, monkeypatch, [*ROWS, *long])
+    assert max(len(line) for line in lines) <= width

@@ -1,6 +1,7 @@
 """Every command that reports does so as JSON too: one document with a version, and nothing else beside it."""
 
 import json
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -64,8 +65,17 @@ def read(capsys: pytest.CaptureFixture[str], act: Callable[[], int]) -> dict[str
     return document
 
 
+@pytest.fixture
+def one_day() -> None:
+    """The test begins and ends on one day: today ends at midnight, UTC."""
+    now = datetime.now(UTC)
+    midnight = datetime.combine(now.date() + timedelta(days=1), datetime.min.time(), UTC)
+    if midnight - now < timedelta(seconds=30):
+        time.sleep((midnight - now).total_seconds() + 1)
+
+
 def test_status_says_how_fresh_a_dataset_is_and_what_today_brought(
-    scene: Scene, capsys: pytest.CaptureFixture[str]
+    one_day: None, scene: Scene, capsys: pytest.CaptureFixture[str]
 ) -> None:
     world = scene.world
     yesterday = (datetime.now(UTC) - timedelta(days=1)).isoformat()

@@ -90,3 +90,9 @@ def test_rows_are_written_as_they_come() -> None:
 
     write_table([("n", "INTEGER")], source(), out)
     assert out.getvalue().endswith("(5000 rows)\n")
+
+
+def test_what_takes_two_places_on_a_terminal_keeps_the_columns_in_line() -> None:
+    rows: list[list[Any]] = [["日本", 1], ["ab", 20]]
+    text = written(write_table, rows, [("name", "STRING"), ("rows", "INT64")])
+    assert text.splitlines()[2:4] == ["日本     1", "ab      20"]

@@ -1,7 +1,9 @@
+import io
 from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.text import Text
 
 from localcloud.command import rejects as subject
 from localcloud.launcher.errors import UsageError
@@ -19,6 +21,11 @@ def row(raw: str | None, *reasons: tuple[str, str | None, str | None, str | None
         "raw": raw,
         "reasons": [dict(zip(("code", "column", "value", "detail"), one, strict=True)) for one in reasons],
     }
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
 
 
 RAGGED = row("7", ("ragged_row", None, None, "expected 2 fields, found 1"))
@@ -49,6 +56,21 @@ def test_rows_are_shown_with_every_reason_and_no_markup(capsys: pytest.CaptureFi
     assert lines[5].split()[3:6] == ["–", "7", "bad_quote:"]
     assert lines[5].endswith("  (withheld)")
     assert lines[6] == "… and 3 more: landfall rejects orders --csv FILE.csv"
+
+
+def test_a_narrow_terminal_has_the_number_of_a_row_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    heads = {}
+    for width in (80, 200):
+        out = Terminal()
+        monkeypatch.setattr("sys.stdout", out)
+        for name, value in {"TERM": "xterm", "NO_COLOR": "1", "COLUMNS": str(width)}.items():
+            monkeypatch.setenv(name, value)
+        subject._show(iter([RAGGED, TYPED]), 2, "landfall rejects orders --csv FILE.csv")
+        lines = [Text.from_ansi(line).plain for line in out.getvalue().splitlines()]
+        assert max(map(len, lines)) <= width
+        heads[width] = lines[0].split()
+    assert heads[80] == ["file", "row", "reasons", "raw"]
+    assert heads[200] == ["file", "row", "offset", "bytes", "reasons", "raw"]
 
 
 @pytest.mark.parametrize("given", [BATCHES[1], "ab3", "ab34"])

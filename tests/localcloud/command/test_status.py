@@ -137,7 +137,8 @@ def test_the_view_says_what_runs_and_why_a_file_is_bad() -> None:
 
 def test_where_nothing_has_landed_the_view_says_how_to_begin() -> None:
     out = io.StringIO()
-    show(Console(file=out), Look({}, [], "", sound=True), DOCUMENT | {"files": []}, "landfall --env dev")
+    console = Console(file=out, width=200)
+    show(console, Look({}, [], "", sound=True), DOCUMENT | {"files": []}, "landfall --env dev")
     assert out.getvalue().endswith("No file has landed yet: landfall --env dev drop --wait FILE.csv\n")
 
 

@@ -8,7 +8,7 @@ from localcloud.launcher.steps import Step, run_steps, wait_until
 
 def test_a_step_runs_after_those_that_it_needs_and_beside_the_others() -> None:
     order: list[str] = []
-    together = threading.Barrier(2, timeout=5)
+    together = threading.Barrier(2, timeout=30)
 
     def meet(name: str) -> str:
         together.wait()
@@ -40,7 +40,7 @@ def test_a_failure_stops_the_others_and_is_raised() -> None:
         raise CommandError("no")
 
     def wait(stop: threading.Event) -> str:
-        assert stop.wait(5)
+        assert stop.wait(30)
         ran.append("stopped")
         return ""
 

@@ -24,7 +24,8 @@ from localcloud.launcher.steps import wait_until
 
 # Listens, as a server does, on the port that it is given.
 SLEEPER = (
-    "import socket, sys, time; server = socket.create_server(('127.0.0.1', int(sys.argv[1]))); time.sleep(60)"
+    "import socket, sys, time; "
+    "server = socket.create_server(('127.0.0.1', int(sys.argv[1]))); time.sleep(300)"
 )
 DYING = "import sys; print('cannot open the thing'); sys.exit(3)"
 
@@ -90,7 +91,7 @@ def test_up_again_starts_only_what_is_dead_and_keeps_the_ports(
     first = up.bring_up(place, {}, Watched())
     before = read_state(place.state).parts
     psutil.Process(before["function"].pid).kill()
-    psutil.Process(before["function"].pid).wait(5)
+    psutil.Process(before["function"].pid).wait(30)
     assert not up.is_up(place)
     watched = Watched()
     again = up.bring_up(place, {}, watched)
@@ -187,10 +188,10 @@ def test_a_part_that_dies_after_it_was_ready_is_noticed_before_up_ends(
     place: Place, programs: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def kill_storage(starter: up._Starter, stop: threading.Event) -> str:
-        wait_until(lambda: len(starter._started) == len(PARTS), stop, 10, "expected every part to be started")
+        wait_until(lambda: len(starter._started) == len(PARTS), stop, 60, "expected every part to be started")
         (storage,) = [started for started in starter._started if started.name == "storage"]
         storage.child.kill()
-        storage.child.wait(5)
+        storage.child.wait(30)
         return ""
 
     monkeypatch.setattr(up._Starter, "_wait_for_dags", kill_storage)

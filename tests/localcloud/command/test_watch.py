@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -43,8 +44,8 @@ def look(world: World) -> Callable[..., Told]:
     watcher = Watcher(world.deployment, None)
     assert watcher.look(datetime.now(UTC)) == []
 
-    def again(later: float = 0) -> Told:
-        return told(watcher.look(datetime.now(UTC) + timedelta(seconds=later)))
+    def again(at: datetime | None = None) -> Told:
+        return told(watcher.look(at or datetime.now(UTC)))
 
     return again
 
@@ -134,11 +135,15 @@ def test_a_replay_neither_lands_nor_hides_that_it_is_given_up(world: World, look
 
 def test_a_dataset_is_late_when_what_waits_is_older_than_its_promise(world: World, look: Look) -> None:
     file = world.land("price_quote/a.csv")
-    assert look(later=900) == [("landed", "a.csv")]
-    assert look(later=902) == [("late",)]
-    assert look(later=903) == []
+
+    def look_after(seconds: float) -> Told:
+        return look(datetime.fromisoformat(file.created_at) + timedelta(seconds=seconds))
+
+    assert look_after(900) == [("landed", "a.csv")]
+    assert look_after(901) == [("late",)]
+    assert look_after(902) == []
     world.take_from_landing([file])
-    assert sorted(look(later=904)) == [("deleted", "a.csv"), ("in time",)]
+    assert sorted(look_after(903)) == [("deleted", "a.csv"), ("in time",)]
 
 
 def test_a_journal_that_cannot_be_read_ends_no_batch(world: World, look: Look) -> None:
@@ -197,7 +202,8 @@ def test_it_tells_until_it_is_interrupted(
             raise KeyboardInterrupt
         rounds.pop(0)()
 
-    monkeypatch.setattr(subject.time, "sleep", sleep)
+    # Not that of the module `time`: clients of the world sleep too.
+    monkeypatch.setattr(subject, "time", SimpleNamespace(sleep=sleep))
     with pytest.raises(KeyboardInterrupt):
         subject.tail(world.deployment, None, as_json)
     (line,) = capsys.readouterr().out.splitlines()

@@ -167,6 +167,34 @@ def test_several_files_are_told_of_newest_first_and_the_others_listed(
     ]
 
 
+def test_a_file_of_another_name_says_that_its_content_found_it(
+    shelf: tuple[World, Files], capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("first")
+    assert where(shelf[0].deployment, str(path), False, as_json=False) == 0
+    shown = capsys.readouterr().out
+    said = f"The newest file with the content of {path}:price_quote/copy of a.csv  pending"
+    assert shown.replace("\n", "").startswith(said)
+    assert f"1 more file with the content of {path}, older:" in shown
+
+
+@pytest.mark.parametrize(
+    ("given", "names"),
+    [
+        ("B.cs", "'price_quote/x/b.csv'"),
+        ("elsewhere/copy", "'price_quote/copy of a.csv'"),
+        (".csv", "'price_quote/a.csv', 'price_quote/copy of a.csv', 'price_quote/odd#7.csv'"),
+    ],
+)
+def test_names_that_have_what_is_asked_for_within_are_said(
+    shelf: tuple[World, Files], capsys: pytest.CaptureFixture[str], given: str, names: str
+) -> None:
+    with pytest.raises(CommandError) as error:
+        find(shelf[0], given, capsys)
+    assert str(error.value).endswith(f"Names like it are {names}.")
+
+
 def test_a_content_is_described_as_cloud_storage_describes_it(tmp_path: Path) -> None:
     path = tmp_path / "a"
     path.write_bytes(b"hello")

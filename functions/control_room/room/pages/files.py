@@ -121,7 +121,6 @@ def _show_live(landed: Landed, opened: OpenBatch | None, waiting: Waiting) -> st
         steps=steps,
         dataset=dataset,
         contract=here().catalogue.datasets.get(dataset),
-        landing=here().settings.landing_bucket,
     )
 
 

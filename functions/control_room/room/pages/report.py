@@ -19,7 +19,6 @@ from room.warehouse import Row
 PAGE = flask.Blueprint("report", __name__)
 
 _MOST_BARS = 15
-_LONGEST_NAME = 200
 
 
 @PAGE.get("/report")
@@ -69,7 +68,7 @@ def _read_filters() -> Filters:
     first, last = _read_day("from"), _read_day("to")
     if first and last and first > last:
         flask.abort(400, words().say("report.bad_range"))
-    return Filters(arguments.text("supplier", _LONGEST_NAME), first, last)
+    return Filters(arguments.text("supplier"), first, last)
 
 
 def _read_day(name: str) -> date | None:

@@ -1,5 +1,5 @@
 // Draws each [data-chart] from the table within it, with Vega-Lite, under a policy that allows neither eval nor
-// inline style. Without this script the tables remain; with it they are folded away below the pictures.
+// inline style. The tables stay, folded away below the pictures.
 import { expressionInterpreter } from "./vendor/vega-interpreter-2.3.2.js";
 
 const { vega, vegaLite } = globalThis;
