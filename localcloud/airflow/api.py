@@ -7,6 +7,9 @@ from typing import Any, Protocol
 
 from localcloud.launcher.web import WebError, fetch, fetch_json
 
+# One process answers everyone, and on a small machine it may have to wait for its turn.
+_PATIENCE = 30.0
+
 
 class Session(Protocol):
     """How requests reach one Airflow: signed in, with JSON for a body. Raises WebError."""
@@ -24,18 +27,22 @@ class LocalSession:
     def token(self) -> str:
         """A bearer token for the API, valid for a day."""
         if not self._token:
-            self._token = str(fetch_json(f"{self._url}/auth/token")["access_token"])
+            answer = fetch_json(f"{self._url}/auth/token", timeout=_PATIENCE)
+            self._token = str(answer["access_token"])
         return self._token
 
     def __call__(self, url: str, body: Any = None, method: str | None = None) -> bytes:
         try:
-            return fetch(url, {"Authorization": f"Bearer {self.token()}"}, body, method)
+            return self._ask(url, body, method)
         except WebError as error:
             if error.status not in (401, 403):
                 raise
             # One that was started anew does not know the tokens of before.
             self._token = ""
-            return fetch(url, {"Authorization": f"Bearer {self.token()}"}, body, method)
+            return self._ask(url, body, method)
+
+    def _ask(self, url: str, body: Any, method: str | None) -> bytes:
+        return fetch(url, {"Authorization": f"Bearer {self.token()}"}, body, method, timeout=_PATIENCE)
 
 
 class Airflow:

@@ -13,13 +13,14 @@ from localcloud.command.session import find_cloud
 from localcloud.deployment.deployment import Deployment, Look
 from localcloud.deployment.exports import render_exports
 from localcloud.launcher.cloud import BUCKETS, PROJECT, Cloud, endpoints
+from localcloud.launcher.errors import CommandError
 from localcloud.launcher.gcloud import gcloud_variables
 from localcloud.launcher.links import make_links
 from localcloud.launcher.parts import name_parts
 from localcloud.launcher.place import Place
 from localcloud.launcher.process import is_alive
 from localcloud.launcher.state import State, read_state
-from localcloud.launcher.web import fetch_json
+from localcloud.launcher.web import WebError, fetch_json
 
 if TYPE_CHECKING:
     from google.cloud import storage  # type: ignore[attr-defined]
@@ -107,7 +108,11 @@ class LocalDeployment(Deployment):
 
     def variables(self) -> dict[str, str]:
         cloud = self._find("storage", "bigquery", "metadata", "api-server")
-        return make_exports(cloud, LocalSession(cloud.url("api-server")).token())
+        try:
+            token = LocalSession(cloud.url("api-server")).token()
+        except WebError as error:
+            raise CommandError(f"Airflow gives no token: {error}. {self.say_where('Airflow')}") from error
+        return make_exports(cloud, token)
 
     def exports(self) -> str:
         return render_local_exports(self.variables())

@@ -190,10 +190,15 @@ class _Starter:
             moment = parse_time(text)
             return moment.timestamp() if moment else 0.0
 
-        def parsed() -> bool:
+        def ready() -> bool:
             try:
                 errors = [error for error in airflow.import_errors() if seconds(error["timestamp"]) >= since]
                 found = {dag["dag_id"]: dag for dag in airflow.dags()}
+                known = [found[dag] for dag in expected if dag in found]
+                parsed = [dag for dag in known if seconds(dag["last_parsed_time"]) >= since]
+                for dag in parsed:
+                    if dag["is_paused"]:
+                        airflow.unpause(dag["dag_id"])
             except WebError:
                 return False
             if errors:
@@ -202,18 +207,15 @@ class _Starter:
                 raise CommandError(
                     f"Airflow cannot load {file}:\n{trace}\nMend it, then run `landfall up` again."
                 )
-            return all(dag in found and seconds(found[dag]["last_parsed_time"]) >= since for dag in expected)
+            return len(parsed) == len(expected)
 
         wait_until(
-            parsed,
+            ready,
             stop,
             PATIENCE,
             f"expected the DAGs {', '.join(expected)} to be loaded within {PATIENCE:.0f} seconds, "
             "they are not. `landfall logs dag-processor` says why.",
         )
-        for dag in airflow.dags() if not stop.is_set() else []:
-            if dag["is_paused"] and dag["dag_id"] in expected:
-                airflow.unpause(dag["dag_id"])
         return ", ".join(expected)
 
     def _state_time(self, part: str, stop: threading.Event) -> float:
