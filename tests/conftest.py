@@ -1,4 +1,4 @@
-"""What tests of several folders need: an Airflow home of this session's own, and a browser."""
+"""What tests of several folders need: an Airflow home of this session's own, patience, and a browser."""
 
 import atexit
 import os
@@ -8,12 +8,17 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 # Airflow reads these once, when it is first imported.
 if "AIRFLOW_HOME" not in os.environ:
     os.environ["AIRFLOW_HOME"] = tempfile.mkdtemp(prefix="landfall-dags-")
     atexit.register(shutil.rmtree, os.environ["AIRFLOW_HOME"], ignore_errors=True)
 os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
+
+# How long an example takes, or its making, is the machine's business.
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
 
 
 @pytest.fixture(scope="session")

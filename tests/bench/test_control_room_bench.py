@@ -11,6 +11,7 @@ from tests.bench.control_room.load import Answer
 from tests.bench.control_room.report import find_faults, table
 from tests.bench.control_room.seed import DATASETS, Size, make
 from tests.bench.control_room.visits import list_visits
+from tests.bigquery.world import NOON
 
 ROOT = Path(__file__).resolve().parents[2]
 SIZE = Size(batches=40, files=200, rejected=50)
@@ -41,9 +42,9 @@ def test_a_table_has_a_line_for_each_page() -> None:
 
 
 def test_the_same_seed_makes_the_same_ledger_and_visits() -> None:
-    first, again = make(SIZE, 1), make(SIZE, 1)
+    first, again = make(SIZE, 1, NOON), make(SIZE, 1, NOON)
     assert first == again
-    assert make(SIZE, 2) != first
+    assert make(SIZE, 2, NOON) != first
     assert list_visits(first, 5, 3) == list_visits(again, 5, 3)
     assert len(first.batches) == 40
     assert {batch["dataset"] for batch in first.batches} == set(DATASETS)
@@ -53,7 +54,7 @@ def test_the_same_seed_makes_the_same_ledger_and_visits() -> None:
 
 
 def test_every_page_is_asked_for_as_often_with_other_arguments() -> None:
-    visits = list_visits(make(SIZE, 1), 30, 1)
+    visits = list_visits(make(SIZE, 1, NOON), 30, 1)
     pages = {page for page, _ in visits}
     assert all(sum(page == one for one, _ in visits) == 30 for page in pages)
     searches = {address for page, address in visits if page == "/files?q="}

@@ -1,7 +1,6 @@
 """A local BigQuery with the rendered tables and procedures, and rows to send through them."""
 
 import json
-import socket
 import subprocess
 import sys
 import threading
@@ -18,10 +17,13 @@ import pyarrow.parquet as pq
 from google.cloud import bigquery
 
 from localcloud import warehouse
+from localcloud.launcher.ports import choose_ports
 
 ROOT = Path(__file__).parents[2]
 PROJECT = "landfall-test"
 LOCATION = "us-central1"
+# How long an answer may take where the machine has much else to do.
+PATIENCE = 120
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 TODAY = NOON.date()
 
@@ -39,8 +41,8 @@ class Warehouse:
     def run(self, sql: str, *parameters: Any) -> list[Row]:
         """The rows of a query; an error at once, without retries."""
         config = bigquery.QueryJobConfig(query_parameters=parameters)
-        job = self.client.query(sql, config, retry=None, job_retry=None, timeout=30)  # type: ignore[arg-type]
-        return [dict(row) for row in job.result(retry=None, job_retry=None, timeout=30)]
+        once: dict[str, Any] = {"retry": None, "job_retry": None, "timeout": PATIENCE}
+        return [dict(row) for row in self.client.query(sql, config, **once).result(**once)]
 
     def load(self, dataset: str, rows: Sequence[Row]) -> None:
         """Append rows to raw as the pipeline does: Parquet of the contract's types, by a load job."""
@@ -56,7 +58,7 @@ class Warehouse:
             decimal_target_types=["NUMERIC", "BIGNUMERIC"],
         )
         uri = f"gs://lake/{self.loads}.parquet"
-        self.client.load_table_from_uri(uri, f"raw.{dataset}", job_config=config).result(timeout=30)
+        self.client.load_table_from_uri(uri, f"raw.{dataset}", job_config=config).result(timeout=PATIENCE)
 
     def call(self, dataset: str, batch: str, expected: int, arrived_on: date = TODAY) -> int:
         """Call the dataset's procedure; the number of rows that it says it merged."""
@@ -138,9 +140,8 @@ def start(folder: Path) -> Iterator[Warehouse]:
     """Run a local BigQuery with its data in `folder` until the block ends."""
     lake = folder / "buckets" / "lake"
     lake.mkdir(parents=True)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    # Not one that the system gives away to others while the process starts.
+    port = choose_ports(["bigquery"], {}, folder)["bigquery"]
     places = ["--data", str(folder / "data"), "--buckets", str(folder / "buckets")]
     process = subprocess.Popen(
         [sys.executable, "-m", "localcloud.bigquery", "--port", str(port), "--project", PROJECT, *places],
@@ -172,7 +173,7 @@ def start(folder: Path) -> Iterator[Warehouse]:
         yield Warehouse(client, lake)
     finally:
         process.terminate()
-        process.wait(timeout=10)
+        process.wait(timeout=60)
         reader.join()
 
 

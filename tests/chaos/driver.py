@@ -1,9 +1,13 @@
 """What a scenario needs of the cloud that it runs on: the fast one and the real one both are a `Driver`."""
 
-from collections.abc import Mapping
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
+
+import psutil
 
 from tests.chaos import datasets
 
@@ -23,6 +27,8 @@ ANY_KILL = frozenset({FUNCTION, API, SCHEDULER, TASK, ZOMBIE, STORAGE, BIGQUERY,
 NO_FAULTS: Mapping[str, Any] = {"seed": 0, "rules": []}
 
 _PENDING = (".csv", ".csv.gz")
+# Lines of the log of faults that tell more of one that fired.
+_NOTES = ("killed", "refused", "struck")
 
 
 @dataclass(frozen=True)
@@ -131,3 +137,21 @@ def left_open(driver: Driver) -> list[str]:
         if (driver.journal(name) or {}).get("batches")
     ]
     return [*pending, *journals, *(f"cluster {name} is there" for name in driver.clusters())]
+
+
+def count_fired(log: Path) -> dict[str, int]:
+    """How often each rule fired, by the log of faults; a part may be writing its last line."""
+    whole = log.read_text().rpartition("\n")[0] if log.exists() else ""
+    lines = map(json.loads, whole.splitlines())
+    return dict(Counter(line["rule"] for line in lines if line["action"] not in _NOTES))
+
+
+def show_processes(processes: Iterable[psutil.Process]) -> list[str]:
+    """Each process with its command, but for those that have ended since they were found."""
+    shown = []
+    for process in processes:
+        try:
+            shown.append(f"{process.pid}: {' '.join(process.cmdline())[:200]}")
+        except psutil.NoSuchProcess:
+            continue
+    return shown

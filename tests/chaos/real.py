@@ -6,7 +6,6 @@ import shutil
 import subprocess
 import sys
 import time
-from collections import Counter
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -30,7 +29,15 @@ from localcloud.launcher.place import ROOT, Place
 from localcloud.launcher.state import read_state
 from localcloud.launcher.web import WebError
 from tests.chaos import datasets, driver
-from tests.chaos.driver import NO_FAULTS, NotSettledError, Settled, Stored, left_open
+from tests.chaos.driver import (
+    NO_FAULTS,
+    NotSettledError,
+    Settled,
+    Stored,
+    count_fired,
+    left_open,
+    show_processes,
+)
 from tests.chaos.faults import remaining
 
 _LANDFALL = Path(sys.executable).with_name("landfall")
@@ -47,8 +54,6 @@ _PARTS = {
     driver.ALL: killing.EVERYTHING,
 }
 _RUN = "run "
-# Lines of the log of faults that tell more of one that fired.
-_NOTES = ("killed", "refused", "struck")
 
 
 class RealDriver:
@@ -98,9 +103,7 @@ class RealDriver:
         write_rules(self._place.faults, json.dumps(document))
 
     def fired(self) -> dict[str, int]:
-        log = log_of(self._place.faults)
-        lines = [json.loads(text) for text in log.read_text().splitlines()] if log.exists() else []
-        return dict(Counter(line["rule"] for line in lines if line["action"] not in _NOTES))
+        return count_fired(log_of(self._place.faults))
 
     def kill(self, what: str) -> bool:
         return bool(killing.kill(self._place, _PARTS[what]))
@@ -158,12 +161,10 @@ class RealDriver:
 
     def stray_processes(self) -> list[str]:
         """What is of no part's session: every part leads one, and jobs have sessions of their own."""
-        sessions = {running.pid for running in read_state(self._place.state).parts.values()}
-        return [
-            f"{found.pid}: {' '.join(found.cmdline())[:200]}"
-            for found in process.find_marked(self._place.home)
-            if found.pid != os.getpid() and os.getsid(found.pid) not in sessions
-        ]
+        parts = read_state(self._place.state).parts.values()
+        marked = process.find_marked(self._place.home)
+        usual = {os.getpid(), *(found.pid for found in process.find_groups(parts))}
+        return show_processes(found for found in marked if found.pid not in usual)
 
     def keep_evidence(self, folder: Path) -> None:
         home = self._place.home

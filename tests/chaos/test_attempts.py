@@ -19,6 +19,7 @@ from google.cloud.dataproc_v1.types import Job, JobStatus
 
 from landfall_dags import election
 from landfall_dags.store import CloudStore
+from localcloud.faults.reader import write_rules
 from localcloud.metadata.airflow_token import AirflowTokens, Token
 from localcloud.metadata.server import MetadataServer
 from tests.localcloud.dataproc.conftest import DATA, LocalDataproc, until
@@ -37,6 +38,7 @@ class World:
 
     dataproc: LocalDataproc
     storage: StorageProcess
+    rules: Path  # faults of the storage
     batch: Batch
 
     @property
@@ -58,7 +60,7 @@ class World:
 
     def end_of(self, job_id: str) -> Job:
         """The job once it is done."""
-        return until(lambda: (job := self.dataproc.get_job(job_id)).done and job, seconds=150)
+        return until(lambda: (job := self.dataproc.get_job(job_id)).done and job, seconds=240)
 
     def output(self, job_id: str) -> dict[str, bytes]:
         """The objects of an attempt, by their names in its folder; its own place is not part of them."""
@@ -68,6 +70,12 @@ class World:
             blob.name.removeprefix(prefix): blob.download_as_bytes().replace(place.encode(), b"")
             for blob in client.list_blobs(LAKE, prefix=prefix)
         }
+
+    def withhold_metrics(self, job_id: str) -> None:
+        """Let the storage refuse the last object of an attempt: it goes on trying, and does not end."""
+        match = {"method": "POST|PUT", "path": rf"{job_id}(/|%2F)metrics\.json"}
+        rule = {"id": "last", "part": "storage", "match": match, "action": "error", "status": 503}
+        write_rules(self.rules, json.dumps({"rules": [rule]}))
 
     def kill_driver(self) -> None:
         """SIGKILL the JVM of the one job that runs."""
@@ -85,7 +93,8 @@ class AnyToken(AirflowTokens):
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     home = tmp_path_factory.mktemp("attempts")
-    storage = StorageProcess(home)
+    rules = home / "storage_faults.json"
+    storage = StorageProcess(home, flags=("--faults", str(rules)))
     metadata = MetadataServer(0, "test-project", AnyToken(""))
     threading.Thread(target=metadata.serve_forever).start()
     with pytest.MonkeyPatch.context() as environment:
@@ -96,8 +105,8 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     storage.start()
     storage.client().create_bucket(LAKE)
     _deploy(dataproc.buckets / DATA)
-    dataproc.create("shared").result(timeout=30)
-    yield World(dataproc, storage, _stage(home / "inputs"))
+    dataproc.create("shared").result(timeout=60)
+    yield World(dataproc, storage, rules, _stage(home / "inputs"))
     dataproc.stop()
     storage.stop()
     metadata.shutdown()
@@ -106,11 +115,13 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 
 def test_of_three_attempts_a_whole_one_is_elected(world: World) -> None:
     store = CloudStore(world.storage.client())
+    world.withhold_metrics("first")
     world.submit("first")
     accepted = "accepted/part-00000.parquet"
     until(lambda: accepted in world.output("first") or world.dataproc.get_job("first").done, seconds=120)
     world.kill_driver()
     assert world.end_of("first").status.state == State.ERROR
+    world.rules.unlink()
     left = world.output("first")
     assert accepted in left
     assert "metrics.json" not in left

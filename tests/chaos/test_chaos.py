@@ -11,7 +11,7 @@ from tests.chaos.driver import NO_FAULTS
 from tests.chaos.fast.driver import FastDriver
 from tests.chaos.found import collect
 from tests.chaos.generator import make_scenario
-from tests.chaos.play import play, run
+from tests.chaos.play import PATIENCE, play, run
 from tests.chaos.scenario import FAST, LOADED, Scenario
 
 # Tasks and the Spark driver are killed; the scheduler and the storage; two schedulers, lost events.
@@ -66,7 +66,7 @@ def _rules(deliveries: list[dict[str, Any]]) -> dict[str, Any]:
 def _end(driver: FastDriver, scenario: Scenario) -> Trusted:
     """What the scenario leaves in trusted, without what must differ: generations, batches and the tag."""
     played = play(driver, scenario, lambda _: None)
-    driver.heal_and_settle(scenario.lasting, 120)
+    driver.heal_and_settle(scenario.lasting, PATIENCE[FAST])
     found = collect(driver, scenario, played.since)
     assert find_problems(scenario, played.sent, found) == []
     return {

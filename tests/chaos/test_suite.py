@@ -132,7 +132,11 @@ def test_the_summary_counts_what_ran_and_what_struck() -> None:
     ]
 
 
-def test_a_terminal_sees_a_line_that_moves_and_a_pipe_only_finished_ones() -> None:
+def test_a_terminal_sees_a_line_that_moves_and_a_pipe_only_finished_ones(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(time, "monotonic", lambda: 100.0)
+
     class Terminal(io.StringIO):
         def isatty(self) -> bool:
             return True

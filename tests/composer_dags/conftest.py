@@ -27,6 +27,8 @@ ENVIRONMENT = {
     "LANDFALL_DATAPROC_SERVICE_ACCOUNT": "dataproc@landfall-test.iam.gserviceaccount.com",
     "LANDFALL_DATAPROC_SUBNETWORK": "projects/landfall-test/regions/us-central1/subnetworks/landfall",
 }
+# Airflow gives a file of DAGs 30 s, which a busy machine can need for the first import of the providers.
+PARSE_SECONDS = {"AIRFLOW__CORE__DAGBAG_IMPORT_TIMEOUT": "300"}
 BUCKETS = ("landing", "archive", "rejected", "lake", "code", "staging")
 
 

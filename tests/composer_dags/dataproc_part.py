@@ -1,7 +1,6 @@
 """The local cloud's Dataproc as a process: jobs are a shell's word or two, calls fail by rules of faults."""
 
 import json
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ from google.cloud.dataproc_v1.services.cluster_controller.transports import Clus
 from google.cloud.dataproc_v1.services.job_controller.transports import JobControllerGrpcTransport
 
 from landfall_dags.dataproc import Dataproc
+from localcloud.launcher.ports import choose_ports
 from tests.composer_dags.parts import ROOT
 
 PROJECT, REGION, STAGING, CODE = "landfall-test", "us-central1", "staging", "code"
@@ -51,9 +51,8 @@ def dataproc_part(home: Path) -> Iterator[DataprocPart]:
     buckets, rules = home / "buckets", home / "faults.json"
     for bucket in (STAGING, CODE):
         (buckets / bucket).mkdir(parents=True)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    # Not one that the system gives away to others while the part starts.
+    port = choose_ports(["dataproc"], {}, home)["dataproc"]
     arguments = {
         "--port": str(port),
         "--state": str(home / "state"),
@@ -78,4 +77,4 @@ def dataproc_part(home: Path) -> Iterator[DataprocPart]:
     finally:
         channel.close()
         process.terminate()
-        process.wait(timeout=20)
+        process.wait(timeout=60)

@@ -1,6 +1,5 @@
 """Parts of the local cloud as processes: started on a free port, stopped whatever happens."""
 
-import socket
 import subprocess
 import sys
 import time
@@ -11,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
+from localcloud.launcher.ports import choose_ports
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -37,7 +38,7 @@ def storage_part(home: Path, faults: Path | None = None) -> Iterator[Part]:
         "landfall-test",
         *(["--faults", str(faults)] if faults else []),
     ]
-    with _running("localcloud.storage", arguments, "/healthz") as url:
+    with _running("localcloud.storage", home, arguments) as url:
         yield Part(url, folder)
 
 
@@ -46,39 +47,37 @@ def warehouse_part(home: Path) -> Iterator[Part]:
     folder = home / "buckets"
     folder.mkdir()
     arguments = ["--data", str(home / "data"), "--buckets", str(folder), "--project", "landfall-test"]
-    with _running("localcloud.bigquery", arguments, "/healthz") as url:
+    with _running("localcloud.bigquery", home, arguments) as url:
         yield Part(url, folder)
 
 
 @contextmanager
-def _running(module: str, arguments: Sequence[str], health: str) -> Iterator[str]:
+def _running(module: str, home: Path, arguments: Sequence[str]) -> Iterator[str]:
     if not (ROOT / Path(*module.split(".")) / "__main__.py").exists():
         pytest.skip(f"{module} is not there to be started")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    process = subprocess.Popen(
-        [sys.executable, "-m", module, "--port", str(port), *arguments],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
+    # Not one that the system gives away to others while the part starts.
+    port = str(choose_ports([module], {}, home)[module])
+    log = home / "log"
+    # A file: a pipe that nobody reads is full one day, and the part then stands still.
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", module, "--port", port, *arguments], cwd=ROOT, stdout=output, stderr=output
+        )
     try:
-        _await_health(process, f"http://127.0.0.1:{port}{health}")
+        _await_health(process, f"http://127.0.0.1:{port}/healthz", log)
         yield f"http://127.0.0.1:{port}"
     finally:
         process.terminate()
-        process.communicate(timeout=10)
+        process.wait(timeout=60)
 
 
-def _await_health(process: "subprocess.Popen[str]", url: str) -> None:
+def _await_health(process: "subprocess.Popen[bytes]", url: str, log: Path) -> None:
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         if process.poll() is not None:
-            raise RuntimeError(f"it ended before it answered {url}:\n{process.communicate()[0]}")
+            raise RuntimeError(f"it ended before it answered {url}:\n{log.read_text()}")
         try:
-            with urllib.request.urlopen(url, timeout=2):  # noqa: S310 -- loopback, our own process
+            with urllib.request.urlopen(url, timeout=10):  # noqa: S310 -- loopback, our own process
                 return
         except OSError:
             time.sleep(0.1)

@@ -1,10 +1,10 @@
 """A batch's cluster and job against the local cloud's Dataproc, which fails as it is told to."""
 
 import json
-import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -50,7 +50,7 @@ def world() -> MemoryWorld:
 
 
 def until_gone(part: DataprocPart) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while part.api.labelled(""):
         assert time.monotonic() < deadline
         time.sleep(0.05)
@@ -94,6 +94,23 @@ def delete(name: str, uuid: str) -> None:
     DeleteClusterOperator(
         task_id="delete_cluster", cluster_uuid=uuid, cluster_name=name, project_id=PROJECT, region=REGION
     ).execute({})
+
+
+def once_awaited(monkeypatch: pytest.MonkeyPatch, act: Callable[[], object]) -> None:
+    """Act at each pause of an operator from now on: by the first it has found what it waits for."""
+    from landfall_dags import cluster_operators
+
+    def pause(seconds: float) -> None:
+        act()
+        time.sleep(seconds)
+
+    clock = SimpleNamespace(monotonic=time.monotonic, sleep=pause)
+    monkeypatch.setattr(cluster_operators, "time", clock)
+
+
+def until(file: Path) -> str:
+    """A line of shell that goes on once there is a file."""
+    return f"until [ -e '{file}' ]; do sleep 0.05; done"
 
 
 def found(part: DataprocPart, name: str) -> Cluster:
@@ -157,7 +174,8 @@ def test_a_cluster_that_an_earlier_attempt_left_broken_or_going_is_replaced(part
 
 
 def test_a_cluster_that_an_earlier_attempt_left_creating_is_awaited(part: DataprocPart) -> None:
-    part.suffer("slow_create", "CreateCluster/lf-d-0$", seconds=0.5)
+    # Long enough that it is seen to come up.
+    part.suffer("slow_create", "CreateCluster/lf-d-0$", seconds=3)
     part.api.create_cluster("lf-d-0", CONFIG, {})
     coming = found(part, "lf-d-0")
     assert coming.state == "CREATING"
@@ -209,9 +227,12 @@ def test_a_job_runs_once_whatever_the_api_does_meanwhile(part: DataprocPart, act
     assert [job.state for job in part.api.jobs("lf-d-0") if job.job_id == job_id] == ["DONE"]
 
 
-def test_a_job_that_a_dead_worker_left_is_awaited_and_not_doubled(part: DataprocPart) -> None:
+def test_a_job_that_a_dead_worker_left_is_awaited_and_not_doubled(
+    part: DataprocPart, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     create("lf-d-0")
-    part.api.submit(part.job("lf-d-0", "lf-d-0-left-1", "sleep 1"))
+    part.api.submit(part.job("lf-d-0", "lf-d-0-left-1", until(tmp_path / "awaited")))
+    once_awaited(monkeypatch, (tmp_path / "awaited").touch)
     assert run_job(part, "lf-d-0", "lf-d-0-left-2") == "lf-d-0-left-1"
     assert part.api.job("lf-d-0-left-2") is None
 
@@ -240,12 +261,15 @@ def test_a_job_that_fails_on_a_cluster_that_is_well_is_the_batchs_fault(
     assert blame_of(raised.value) == {"fault": "batch", "suspects": ["gs://landing/d/a.csv#7"]}
 
 
-def test_a_failure_is_remembered_with_the_job_that_failed(part: DataprocPart) -> None:
+def test_a_failure_is_remembered_with_the_job_that_failed(
+    part: DataprocPart, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     """Also where the job is not the one that the task would have submitted."""
     from landfall_dags import traces
 
     create("lf-d-0")
-    part.api.submit(part.job("lf-d-0", "lf-d-0-broken-1", "sleep 0.5; exit 3"))
+    part.api.submit(part.job("lf-d-0", "lf-d-0-broken-1", f"{until(tmp_path / 'awaited')}; exit 3"))
+    once_awaited(monkeypatch, (tmp_path / "awaited").touch)
     operator = spark_job(part, "lf-d-0", "lf-d-0-broken-2")
     with pytest.raises(BatchFault) as raised:
         operator.execute({})
@@ -267,12 +291,12 @@ def test_a_job_that_blames_its_surroundings_is_tried_again(part: DataprocPart, w
     assert blame_of(raised.value)["fault"] == "surroundings"
 
 
-def test_a_cancelled_job_is_nobodys_fault(part: DataprocPart) -> None:
+def test_a_cancelled_job_is_nobodys_fault(part: DataprocPart, monkeypatch: pytest.MonkeyPatch) -> None:
     from airflow.sdk.exceptions import AirflowException
 
     create("lf-d-0")
     part.api.submit(part.job("lf-d-0", "lf-d-0-stop-1", "sleep 30"))
-    threading.Timer(0.3, part.api.cancel, ["lf-d-0-stop-1"]).start()
+    once_awaited(monkeypatch, lambda: part.api.cancel("lf-d-0-stop-1"))
     with pytest.raises(AirflowException, match="found CANCELLED") as raised:
         run_job(part, "lf-d-0", "lf-d-0-stop-2")
     assert blame_of(raised.value)["fault"] == "surroundings"

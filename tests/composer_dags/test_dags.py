@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.composer_dags.conftest import ENVIRONMENT, pipeline_document
+from tests.composer_dags.conftest import ENVIRONMENT, PARSE_SECONDS, pipeline_document
 
 DAGS = Path(__file__).resolve().parents[2] / "composer_dags"
 DATASETS = ("bill_of_materials", "comp_boss", "price_quote")
@@ -32,7 +32,8 @@ def dags(datasets_dir: Path) -> dict[str, Any]:
     from airflow.dag_processing.dagbag import DagBag
 
     with pytest.MonkeyPatch.context() as patch:
-        for name, value in (ENVIRONMENT | {"LANDFALL_DATASETS_DIR": str(datasets_dir)}).items():
+        environment = ENVIRONMENT | PARSE_SECONDS | {"LANDFALL_DATASETS_DIR": str(datasets_dir)}
+        for name, value in environment.items():
             patch.setenv(name, value)
         bag = DagBag(str(DAGS))
     assert bag.import_errors == {}

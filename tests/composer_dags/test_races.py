@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import count
 from random import Random
-from threading import Barrier
+from threading import Barrier, Event
 
 import pytest
 
@@ -166,16 +166,22 @@ def poisoned(file: SourceFile) -> bool:
 
 
 def work(
-    world: World, pipeline: Pipeline, ledger: MemoryLedger, scheduler: Scheduler, name: int, start: Barrier
+    world: World,
+    pipeline: Pipeline,
+    ledger: MemoryLedger,
+    scheduler: Scheduler,
+    name: int,
+    start: Barrier,
+    landed: Event,
 ) -> None:
-    """One scheduler's runs: each claims, then fails or ends, until there is nothing left to do."""
+    """One scheduler's runs: each claims, then fails or ends, until all landed and nothing is left to do."""
     random, idle = Random(name), 0  # noqa: S311 no secret
     start.wait()
     while idle < 15:
         run, now = scheduler.next(name)
         manifest = turns.take_turn(world.store, pipeline, run, ledger, now)
         if isinstance(manifest, Wait):
-            idle += 1
+            idle += landed.is_set()
         elif any(poisoned(file.source) for file in manifest.files) or random.random() < 0.2:
             fault = Fault.BATCH if random.random() < 0.9 else Fault.SURROUNDINGS
             fail(world.store, pipeline, manifest, run, fault, now)
@@ -214,13 +220,14 @@ def test_schedulers_that_race_bring_every_file_to_one_end(
     ledger, schedulers = MemoryLedger(), 3
     uris = [f"gs://landing/price_quote/{number}.csv" for number in range(12)]
     drop(world, *uris[:8])
-    start, scheduler = Barrier(schedulers), Scheduler()
+    start, scheduler, landed = Barrier(schedulers), Scheduler(), Event()
     with ThreadPoolExecutor(schedulers) as threads:
         ended = [
-            threads.submit(work, world, contract, ledger, scheduler, 10 * seed + name, start)
+            threads.submit(work, world, contract, ledger, scheduler, 10 * seed + name, start, landed)
             for name in range(schedulers)
         ]
         drop(world, *uris[8:])
+        landed.set()
         for one in ended:
             one.result()
     states = Counter(uri for uri, _ in fates(ledger))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.composer_dags.conftest import ENVIRONMENT, pipeline_document
+from tests.composer_dags.conftest import ENVIRONMENT, PARSE_SECONDS, pipeline_document
 
 DAGS = Path(__file__).resolve().parents[2] / "composer_dags"
 CLUSTER = ("create_cluster", "csv_to_parquet", "delete_cluster")
@@ -82,6 +82,7 @@ def ends(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, str]]:
         "AIRFLOW_HOME": str(home),
         "AIRFLOW__CORE__DAGS_FOLDER": str(DAGS),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        **PARSE_SECONDS,
         **ENVIRONMENT,
         "LANDFALL_DATASETS_DIR": str(home / "datasets"),
     }

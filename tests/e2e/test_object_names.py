@@ -51,12 +51,14 @@ def on_a_terminal(cloud: Cloud, *arguments: str) -> bytes:
         os.close(its)
         written, deadline = b"", time.monotonic() + 120
         while time.monotonic() < deadline:
+            # Asked before: what it writes at its very end is then there to be read.
+            is_over = process.poll() is not None
             if select.select([ours], [], [], 0.2)[0]:
                 try:
                     written += os.read(ours, 65536)
                 except OSError:  # its other end is closed, and everything was read
                     break
-            elif process.poll() is not None:
+            elif is_over:
                 break
         process.kill()
     os.close(ours)

@@ -145,11 +145,9 @@ def plants(cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> Plants:
     for name, content in files.items():
         (folder / name).write_bytes(content)
     cloud.run("drop", *(str(folder / name) for name in files))
+    recorded = "SELECT 1 AS n FROM ops.files JOIN ops.batches USING (batch_id)"
     cloud.wait_for(
-        "every file is in the ledger",
-        lambda: (
-            len(cloud.query("SELECT 1 AS n FROM ops.files WHERE dataset = 'bank_statement'")) == len(files)
-        ),
+        "every file is in the ledger, with its batch", lambda: len(cloud.query(recorded)) == len(files)
     )
     return plants
 

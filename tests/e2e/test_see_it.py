@@ -68,18 +68,20 @@ def test_the_control_room_shows_the_batch(cloud: Cloud, batch: dict[str, Any]) -
 
 
 def test_every_step_links_to_what_it_started(cloud: Cloud, batch: dict[str, Any]) -> None:
-    links = LocalDeployment(Place(ROOT, Path(cloud.home))).links
+    place = Place(ROOT, Path(cloud.home))
+    links = LocalDeployment(place).links
     steps = {step["task"]: step["resource"] for step in batch["steps"]}
     run = fill(links["run"], dag_id=f"ingest_{DATASET}", run_id=batch["run_id"])
     # A page of Airflow, made in the browser.
     assert "<html" in get(run)
     for task, kind in KINDS.items():
-        found = json.loads(get(fill(links[kind], job_id=steps[task])))
+        found = get(fill(links[kind], job_id=steps[task]))
         if kind == "bigquery_job":
-            assert found["jobReference"]["jobId"] == steps[task]
+            assert json.loads(found)["jobReference"]["jobId"] == steps[task]
         else:
-            (output,) = found["items"]
-            assert "landfall" in get(output["mediaLink"])
+            (log,) = place.buckets.rglob(f"jobs/{steps[task]}/driveroutput.*")
+            assert "landfall" in found
+            assert found == log.read_bytes().decode()
 
 
 def test_the_lineage_leads_from_landing_to_trusted(cloud: Cloud, batch: dict[str, Any]) -> None:
@@ -92,8 +94,10 @@ def test_the_lineage_leads_from_landing_to_trusted(cloud: Cloud, batch: dict[str
         found = json.loads(get(search, {"target": {"fullyQualifiedName": target}}))
         return {link["source"]["fullyQualifiedName"] for link in found.get("links", [])}
 
-    raw = f"bigquery:{project}.raw.{DATASET}"
-    assert sources(f"bigquery:{project}.trusted.{DATASET}") == {raw}
+    raw, trusted = (f"bigquery:{project}.{layer}.{DATASET}" for layer in ("raw", "trusted"))
+    # It is told once the batch is recorded, and that is all that `drop --wait` waits for.
+    cloud.wait_for("the lineage of trusted is told", lambda: bool(sources(trusted)))
+    assert sources(trusted) == {raw}
     assert sources(raw) == {f"gcs:{exports['LANDFALL_LANDING_BUCKET']}.{DATASET}"}
 
 
@@ -127,6 +131,7 @@ def _find(page: Page, name: str) -> None:
     """As a new user would: type the name on the first page. One file of that name is shown at once."""
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")
+    expect(page.locator("main")).to_be_focused()
     page.keyboard.press("Tab")
     page.keyboard.type(name)
     page.keyboard.press("Enter")

@@ -19,6 +19,8 @@ from typing import Any
 
 import requests
 
+from localcloud.launcher.ports import choose_ports
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -28,7 +30,10 @@ def make_token(seconds: float) -> str:
 
 
 class AirflowStandIn(ThreadingHTTPServer):
-    """What the function needs of Airflow's API: runs by id, 403 without the token, statuses, delays."""
+    """What the function needs of Airflow's API: runs by id, 403 without the token, statuses, delays.
+
+    While it `is_anew`, it does not know the token that it gave either.
+    """
 
     daemon_threads = True
     request_queue_size = 128
@@ -36,6 +41,7 @@ class AirflowStandIn(ThreadingHTTPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), AirflowHandler)
         self.token = make_token(86400)
+        self.is_anew = False
         self.runs: dict[str, dict[str, Any]] = {}
         self.posts: Counter[str] = Counter()
         self.forced: dict[str, int] = {}
@@ -57,7 +63,7 @@ class AirflowHandler(BaseHTTPRequestHandler):
         time.sleep(self.server.delays.get(dag_id, 0.0))
         with self.server.lock:
             self.server.posts[dag_id] += 1
-            if self.headers["Authorization"] != f"Bearer {self.server.token}":
+            if self.server.is_anew or self.headers["Authorization"] != f"Bearer {self.server.token}":
                 self.reply(403, {"detail": "Invalid JWT token"})
             elif dag_id in self.server.forced:
                 self.reply(self.server.forced[dag_id], {"detail": "forced"})
@@ -131,7 +137,8 @@ def running(
 ) -> Iterator[Function]:
     """One instance of the function, with a metadata server of its own; neither outlives the block."""
     airflow_url = f"http://127.0.0.1:{airflow.server_port}"
-    metadata_port, port = free_port(), free_port()
+    # Not those that the system gives away to others while the processes start.
+    metadata_port, port = choose_ports(["metadata", "function"], {}, folder).values()
     (folder / "gcloud").mkdir(parents=True)
     environment = {
         "PATH": os.environ["PATH"],
@@ -164,20 +171,13 @@ def running(
             for child in (process, metadata):
                 child.terminate()
             for child in (process, metadata):
-                child.wait(20)
+                child.wait(60)
 
 
 def labels(entry: dict[str, Any]) -> tuple[str, str, str | None]:
     """Severity, outcome and dataset of a log entry."""
     of_entry = entry["logging.googleapis.com/labels"]
     return entry["severity"], of_entry["outcome"], of_entry.get("dataset")
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
 
 
 def wait_for_port(port: int, process: subprocess.Popen[bytes]) -> None:

@@ -61,7 +61,7 @@ def run(trigger: Any) -> Iterator[Any]:
     yield trigger.window.Run("ingest_d", "d__2026-11-21T00:00:00Z", datetime(2026, 11, 21, tzinfo=UTC))
 
 
-def ask(trigger: Any, url: str, run: Any, timeout_seconds: float = 5.0) -> bool:
+def ask(trigger: Any, url: str, run: Any, timeout_seconds: float = 30.0) -> bool:
     api = trigger.airflow_api.AirflowApi(url, requests.Session, timeout_seconds)
     created = api.create_run(run, "note")
     assert isinstance(created, bool)

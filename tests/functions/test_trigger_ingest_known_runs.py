@@ -1,6 +1,7 @@
 """One request for a run, however many threads want it at the same time."""
 
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -34,11 +35,19 @@ class Race:
             first = pool.submit(self.known.ensure, "r", self.create)
             assert self._asking.wait(20)
             others = [pool.submit(self.known.ensure, "r", self.create) for _ in range(THREADS - 1)]
-            # Nobody but the first may have an answer, or ask, before the first is answered.
-            assert pool._work_queue.empty()
-            assert not any(one.done() for one in others)
-            self._go_on.set()
+            try:
+                self._wait_for_those_who_wait()
+                # Nobody but the first may have an answer, or ask, before the first is answered.
+                assert not any(one.done() for one in others)
+            finally:
+                self._go_on.set()
         return [first, *others]
+
+    def _wait_for_those_who_wait(self) -> None:
+        asked, deadline = self.known._asked["r"], time.monotonic() + 20
+        while len(asked._condition._waiters) < THREADS - 1:
+            assert time.monotonic() < deadline, "some thread neither asks nor waits"
+            time.sleep(0.001)  # a thread that begins to wait tells nobody
 
 
 def failing(error: Exception) -> Callable[[], bool]:

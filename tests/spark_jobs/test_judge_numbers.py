@@ -92,7 +92,7 @@ _COLUMNS = [
 
 
 @pytest.mark.parametrize("column", _COLUMNS, ids=lambda column: column.type + column.name)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(texts=st.lists(st.one_of(_NUMBERS, _LOCAL, st.integers().map(str)), min_size=1, max_size=8))
 def test_every_number_is_what_the_oracle_says(column: Column, texts: list[str]) -> None:
     together = _cast(column, *texts)
@@ -106,7 +106,7 @@ def test_every_number_is_what_the_oracle_says(column: Column, texts: list[str]) 
 @pytest.mark.parametrize(
     "column", [Column("a", "BIGNUMERIC", precision=38, scale=scale) for scale in (0, 18, 38)]
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(text=st.from_regex(r"\A-?[0-9]{10,38}(\.[0-9]{1,30})?\Z"))
 def test_no_wide_decimal_becomes_another_number(column: Column, text: str) -> None:
     assert _cast(column, text) == [_expect(column, text)]

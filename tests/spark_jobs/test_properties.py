@@ -132,7 +132,7 @@ def _rows(blocks: Sequence[Block], layout: Layout) -> Table:
     return rows
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=600)
 @given(st.data())
 def test_what_pythons_csv_writes_comes_back_exactly(data: st.DataObject) -> None:
     dialect = data.draw(_dialects())
@@ -179,7 +179,7 @@ CONTRACTS = {
 
 
 @pytest.mark.parametrize("name", CONTRACTS)
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=1000)
 @given(content=GARBAGE, size=st.sampled_from([1, 3, 16, 1 << 20]))
 def test_every_record_of_any_garbage_is_accepted_or_rejected_once(
     name: str, content: bytes, size: int
@@ -201,7 +201,7 @@ def test_every_record_of_any_garbage_is_accepted_or_rejected_once(
     assert bool(numbers) == any(line not in (b"", b"\r") for line in content.split(b"\n"))
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=600)
 @given(content=GARBAGE, places=st.lists(st.integers(0, 1 << 16), max_size=6), size=st.integers(1, 40))
 def test_how_the_bytes_arrive_changes_nothing(content: bytes, places: list[int], size: int) -> None:
     contract = _parse(CONTRACTS["escapes"])
@@ -228,7 +228,6 @@ def test_how_the_bytes_arrive_changes_nothing(content: bytes, places: list[int],
 
 JOB = settings(
     max_examples=3,
-    deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
@@ -255,7 +254,6 @@ def test_the_whole_job_loses_no_record_of_any_garbage(place: Place, contents: li
 
 @settings(
     max_examples=3,
-    deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )

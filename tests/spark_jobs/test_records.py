@@ -70,7 +70,7 @@ def chop(text: bytes, sizes: list[int]) -> list[bytes]:
     return [*pieces, text[place:]]
 
 
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=1500)
 @given(
     text=texts,
     escape=st.sampled_from([None, "\\"]),
@@ -113,7 +113,7 @@ tables = st.integers(1, 4).flatmap(
 )
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(
     table=tables,
     delimiter=st.sampled_from(",;|\t"),

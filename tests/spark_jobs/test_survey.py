@@ -52,7 +52,7 @@ def divide(
     return splits, found
 
 
-@settings(max_examples=800, deadline=None)
+@settings(max_examples=800)
 @given(
     content=texts,
     escape=st.sampled_from([None, "\\"]),
@@ -76,7 +76,7 @@ LINES = st.sampled_from(
 )
 
 
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=1500)
 @given(
     lines=st.lists(LINES, max_size=24),
     end=st.sampled_from([b"", b"\n"]),

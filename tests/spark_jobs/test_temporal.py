@@ -79,13 +79,13 @@ _NEARLY_INSTANTS = st.builds(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.lists(st.one_of(st.dates().map(str), _NEARLY_DATES, st.text(max_size=11)), min_size=1, max_size=8))
 def test_dates_are_those_of_the_calendar(texts: list[str]) -> None:
     assert _parse([ISO], "DATE", *texts) == [_expect_date(text) for text in texts]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.lists(_NEARLY_INSTANTS, min_size=1, max_size=8))
 def test_instants_are_those_of_the_calendar(texts: list[str]) -> None:
     assert _parse([ZONED], "TIMESTAMP", *texts) == [_expect_instant(text) for text in texts]

@@ -80,6 +80,8 @@ def parsed(plan: Plan, tmp_path_factory: pytest.TempPathFactory) -> dict[str, An
         "HOME": str(home),
         "AIRFLOW_HOME": str(home),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        # Airflow's own 30 s are short where the first import meets a busy machine.
+        "AIRFLOW__CORE__DAGBAG_IMPORT_TIMEOUT": "300",
         # As Airflow's processes have it; the checkout's own folders are not on it.
         "PYTHONPATH": str(bucket / "dags"),
     }

@@ -15,6 +15,7 @@ import os
 import sys
 import tempfile
 import time
+from datetime import UTC, datetime
 from itertools import groupby
 from pathlib import Path
 
@@ -33,7 +34,7 @@ def main() -> int:
     """Run the bench."""
     arguments = _parse()
     size = Size(arguments.batches, arguments.files, arguments.rejected, arguments.quotes, arguments.pending)
-    seeded = make(size, arguments.seed)
+    seeded = make(size, arguments.seed, datetime.now(UTC))
     try:
         with tempfile.TemporaryDirectory() as folder, surroundings(Path(folder)) as around:
             _say(f"load {os.getloadavg()[0]:.1f} before the first page; writing the ledger")

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import psutil
 
+from localcloud.launcher.ports import choose_ports
 from tests.bench.control_room import FUNCTION, ROOT
 from tests.bigquery.world import LOCATION, PROJECT
 from tests.functions.control_room.world import LAKE, LANDING, LINKS, World, start_world
@@ -58,7 +59,7 @@ class Surroundings:
     @contextmanager
     def serve(self, source: Path) -> Iterator[Instance]:
         """Run the function of a source file until the block ends."""
-        port = _free_port()
+        port = choose_ports(["function"], {}, self.folder)["function"]
         flags = (
             f"--source {source} --target control_room --signature-type http --host 127.0.0.1 --port {port}"
         )
@@ -101,7 +102,7 @@ class Surroundings:
 def surroundings(folder: Path) -> Iterator[Surroundings]:
     """Start everything but the function; at the end of the block nothing of it runs."""
     (folder / "gcloud").mkdir()
-    airflow, metadata, lineage = (_free_port() for _ in range(3))
+    airflow, metadata, lineage = choose_ports(["airflow", "metadata", "lineage"], {}, folder).values()
     with start_world(folder / "world") as world, ExitStack() as running:
         # Only the metadata server asks it, for a token that the emulators do not look at.
         _start(running, folder, "tests.bench.function.stand_in", ["--delay", "0"], None, airflow)
@@ -125,16 +126,10 @@ def _start(
     process = subprocess.Popen(
         [sys.executable, "-m", module, *told, *flags], cwd=ROOT, env=environment, stdout=log, stderr=log
     )
-    running.callback(process.wait, 20)
+    running.callback(process.wait, 60)
     running.callback(process.terminate)
     _wait_for_port(port, process, folder)
     return process
-
-
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
 
 
 def _wait_for_port(port: int, process: "subprocess.Popen[bytes]", folder: Path) -> None:

@@ -74,10 +74,10 @@ def fill(world: World, size: Size, seeded: Seeded) -> Iterator[str]:
     yield f"{size.pending:,} pending files, {len(DATASETS)} open batches"
 
 
-def make(size: Size, seed: int) -> Seeded:
-    """The rows, oldest first; the newest batch was claimed within this hour."""
+def make(size: Size, seed: int, now: datetime) -> Seeded:
+    """The rows, oldest first; the newest batch was claimed before the hour of `now`."""
     chance = random.Random(seed)  # noqa: S311 only to be the same again
-    end = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
+    end = now.replace(minute=0, second=0, microsecond=0)
     every = timedelta(days=_DAYS) / size.batches
     batches, files, rejected = [], [], []
     share = max(1, size.files // size.batches)

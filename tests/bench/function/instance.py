@@ -10,6 +10,8 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from localcloud.launcher.ports import choose_ports
+
 ROOT = Path(__file__).resolve().parents[3]
 
 
@@ -31,7 +33,7 @@ def started(folder: Path, threads: int, delay: float, window_seconds: int) -> It
     """Start everything; at the end of the block nothing of it runs. BenchError: a part ended at its start."""
     cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
     own, others = (cores[-1], cores[0]) if len(cores) > 1 else (None, None)
-    airflow, metadata, function = (_free_port() for _ in range(3))
+    airflow, metadata, function = choose_ports(["airflow", "metadata", "function"], {}, folder).values()
     airflow_url = f"http://127.0.0.1:{airflow}"
     (folder / "gcloud").mkdir()
     environment = {
@@ -62,7 +64,7 @@ def started(folder: Path, threads: int, delay: float, window_seconds: int) -> It
                 stdout=log,
                 stderr=log,
             )
-            running.callback(process.wait, 20)
+            running.callback(process.wait, 60)
             running.callback(process.terminate)
             _wait_for_port(int(flags[flags.index("--port") + 1]), process, folder / "log")
 
@@ -77,12 +79,6 @@ def started(folder: Path, threads: int, delay: float, window_seconds: int) -> It
             os.sched_setaffinity(0, [others])
             running.callback(os.sched_setaffinity, 0, cores)
         yield Instance(("127.0.0.1", function), airflow_url, own)
-
-
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
 
 
 def _wait_for_port(port: int, process: subprocess.Popen[bytes], log: Path) -> None:

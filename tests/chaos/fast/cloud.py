@@ -93,11 +93,13 @@ class FastCloud:
 
     def find_strays(self) -> list[psutil.Process]:
         """Every process that is no part, nor what a part always has; tries and jobs are none of these."""
+        # Looked for first: what a part starts later is not among them.
+        marked = process.find_marked(self.place.home)
         usual = {self._zygote_pid, *(running.pid for running in self.running.values())}
         for name, running in self.running.items():
             if self.is_running(name) and name != "dataproc" and not name.startswith("executor-"):
                 usual |= {child.pid for child in psutil.Process(running.pid).children(recursive=True)}
-        return [found for found in process.find_marked(self.place.home) if found.pid not in usual]
+        return [found for found in marked if found.pid not in usual]
 
     def stop(self) -> None:
         """End everything."""

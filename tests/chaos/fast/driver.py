@@ -7,7 +7,6 @@ import shutil
 import signal
 import sqlite3
 import time
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -34,7 +33,9 @@ from tests.chaos.driver import (
     NotSettledError,
     Settled,
     Stored,
+    count_fired,
     left_open,
+    show_processes,
 )
 from tests.chaos.fast import cloud
 from tests.chaos.fast.buckets import Buckets
@@ -44,8 +45,6 @@ from tests.chaos.fast.zombie import Zombie
 _POLL_SECONDS, _PATIENCE, _ORPHAN_SECONDS = 0.1, 120.0, 15.0
 # How long a stopped task is stopped, and how long it goes on before its supervisor ends it.
 _FROZEN_SECONDS, _UNHEARD_SECONDS = (0.5, 3.0), (0.5, 5.0)
-# Lines of the log of faults that tell more of one that fired.
-_NOTES = ("killed", "refused", "struck")
 
 
 class FastDriver:
@@ -105,9 +104,7 @@ class FastDriver:
         self._random = random.Random(document["seed"])  # noqa: S311 which task is hit is no secret
 
     def fired(self) -> dict[str, int]:
-        log = log_of(self._cloud.place.faults)
-        lines = [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
-        return dict(Counter(line["rule"] for line in lines if line["action"] not in _NOTES))
+        return count_fired(log_of(self._cloud.place.faults))
 
     def kill(self, what: str) -> bool:
         if what == ALL:
@@ -191,7 +188,7 @@ class FastDriver:
             )
 
     def stray_processes(self) -> list[str]:
-        return [f"{found.pid}: {' '.join(found.cmdline())[:200]}" for found in self._cloud.find_strays()]
+        return show_processes(self._cloud.find_strays())
 
     def keep_evidence(self, folder: Path) -> None:
         home = self._cloud.place.home

@@ -34,7 +34,7 @@ class Bench:
         return self.state.add_run(dag_id, run_id, conf, datetime.now(UTC) + timedelta(seconds=seconds))
 
     def step_until(self, condition: Callable[[], object]) -> None:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 120
         while not condition():
             assert time.monotonic() < deadline, [
                 self.states(run.dag_id, run.run_id) for run in self.state.runs()
@@ -202,26 +202,28 @@ def test_a_mapped_task_asks_for_each_run_once(make_bench: Callable[..., Bench]) 
     assert bench.states("sweeping", "none")["ask"] == ["skipped"]
 
 
-def sleeper(seconds: float, retries: int = 1) -> Any:
+def waiter(told: Path, retries: int = 1) -> Any:
+    """A DAG whose task waits in its first try until the file `told` is there, or a minute."""
     from airflow.sdk import DAG, task
 
     again = {"retries": retries, "retry_delay": timedelta(seconds=0.1)}
     with DAG("slow", schedule=None, max_active_runs=1, default_args=again) as dag:
 
         @task
-        def sleeps(**context: Any) -> int:
-            number = int(context["ti"].try_number)
-            if number == 1:
-                time.sleep(seconds)
+        def waits(**context: Any) -> int:
+            number, deadline = int(context["ti"].try_number), time.monotonic() + 60
+            while number == 1 and not told.exists() and time.monotonic() < deadline:
+                time.sleep(0.01)
             context["ti"].xcom_push(f"end of {number}", "here")
             return number
 
-        sleeps()
+        waits()
     return dag
 
 
-def test_runs_wait_their_turn_and_their_time(make_bench: Callable[..., Bench]) -> None:
-    bench = make_bench(sleeper(0.3))
+def test_runs_wait_their_turn_and_their_time(make_bench: Callable[..., Bench], tmp_path: Path) -> None:
+    told = tmp_path / "told"
+    bench = make_bench(waiter(told))
     assert bench.ask("slow", "one")
     assert bench.ask("slow", "two")
     assert bench.ask("slow", "later", seconds=3600)
@@ -229,6 +231,7 @@ def test_runs_wait_their_turn_and_their_time(make_bench: Callable[..., Bench]) -
     bench.step_until(lambda: bench.state.running())
     bench.executor.step()
     assert [bench.run_state("slow", name) for name in ("one", "two")] == ["running", "queued"]
+    told.touch()
     bench.step_until(lambda: bench.run_state("slow", "two") == "success")
     assert bench.run_state("slow", "later") == "queued"
 
@@ -239,17 +242,19 @@ def running_pid(bench: Bench) -> int:
     return int(task.pid or 0)
 
 
-def test_a_killed_try_is_tried_again_as_often_as_any(make_bench: Callable[..., Bench]) -> None:
-    bench = make_bench(sleeper(60))
+def test_a_killed_try_is_tried_again_as_often_as_any(
+    make_bench: Callable[..., Bench], tmp_path: Path
+) -> None:
+    bench = make_bench(waiter(tmp_path / "never"))
     bench.ask("slow")
     os.kill(running_pid(bench), signal.SIGKILL)
     bench.finish()
-    assert bench.pulled("slow", "sleeps") == [2]
+    assert bench.pulled("slow", "waits") == [2]
     assert bench.run_state("slow") == "success"
 
 
-def test_a_killed_last_try_fails_its_run(make_bench: Callable[..., Bench]) -> None:
-    bench = make_bench(sleeper(60, retries=0))
+def test_a_killed_last_try_fails_its_run(make_bench: Callable[..., Bench], tmp_path: Path) -> None:
+    bench = make_bench(waiter(tmp_path / "never", retries=0))
     bench.ask("slow")
     os.kill(running_pid(bench), signal.SIGKILL)
     bench.finish()
@@ -259,21 +264,25 @@ def test_a_killed_last_try_fails_its_run(make_bench: Callable[..., Bench]) -> No
 def test_a_zombie_goes_on_beside_its_retry_and_is_not_heard(
     make_bench: Callable[..., Bench], tmp_path: Path
 ) -> None:
-    bench = make_bench(sleeper(0.5))
+    told = tmp_path / "told"
+    bench = make_bench(waiter(told))
     bench.ask("slow")
     running_pid(bench)
     (task,) = bench.state.running()
-    zombie = Zombie(tmp_path / "state.sqlite", task, frozen=1, unheard=60)
+    zombie = Zombie(tmp_path / "state.sqlite", task, frozen=0.5, unheard=60)
     bench.step_until(lambda: bench.run_state("slow") == "success")
     assert zombie.is_alive()
+    told.touch()
     bench.step_until(lambda: not zombie.is_alive())
     # Airflow takes an XCom from anyone, but how a task ended from its present try alone.
-    assert bench.pulled("slow", "sleeps", "end of 1") == ["here"]
+    assert bench.pulled("slow", "waits", "end of 1") == ["here"]
     assert [(task.state, task.try_number) for task in bench.tasks("slow")] == [("success", 2)]
 
 
-def test_an_executor_that_died_is_followed_by_one_that_goes_on(make_bench: Callable[..., Bench]) -> None:
-    bench = make_bench(sleeper(1))
+def test_an_executor_that_died_is_followed_by_one_that_goes_on(
+    make_bench: Callable[..., Bench], tmp_path: Path
+) -> None:
+    bench = make_bench(waiter(tmp_path / "never"))
     bench.ask("slow")
     pid = running_pid(bench)
     bench.restart()

@@ -1,7 +1,6 @@
 """The local Dataproc as a real process, and Google's clients on it."""
 
 import json
-import os
 import signal
 import socket
 import subprocess
@@ -57,7 +56,7 @@ class LocalDataproc:
             )
         self.channel = grpc.insecure_channel(self.address, options=[("grpc.enable_http_proxy", 0)])
         try:
-            grpc.channel_ready_future(self.channel).result(timeout=30)
+            grpc.channel_ready_future(self.channel).result(timeout=60)
         except grpc.FutureTimeoutError:
             self.stop()
             pytest.fail((self.folder / "log").read_text())
@@ -72,7 +71,7 @@ class LocalDataproc:
         """End the part by a signal; the exit code."""
         self.channel.close()
         self.process.send_signal(number)
-        return self.process.wait(timeout=10)
+        return self.process.wait(timeout=30)
 
     def set_fault(self, action: str, path: str, **more: Any) -> None:
         """Let one call, or one cluster or job, of a matching path suffer this, and none other anything."""
@@ -88,7 +87,9 @@ class LocalDataproc:
 
     def struck(self) -> list[dict[str, Any]]:
         """What the last rules did besides answering: the lines of the log of faults that say so."""
-        lines = map(json.loads, log_of(self.rules).read_text().splitlines())
+        # Whole lines only: the part may be writing the last one.
+        whole = log_of(self.rules).read_text().rpartition("\n")[0]
+        lines = map(json.loads, whole.splitlines())
         return [line for line in lines if line["action"] in ("struck", "killed")]
 
     def create(self, name: str, request_id: str = "", retry: Any = DEFAULT, **config: Any) -> Any:
@@ -140,7 +141,7 @@ class LocalDataproc:
         return self.buckets / uri.removeprefix("gs://")
 
 
-def until(found: Callable[[], Any], seconds: float = 60) -> Any:
+def until(found: Callable[[], Any], seconds: float = 180) -> Any:
     """What `found` returns as soon as it is true; the API tells it only when asked."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
@@ -194,11 +195,11 @@ class Driver:
         self.pid = int(until(lambda: told.exists() and told.read_text()))
 
     def is_alive(self) -> bool:
+        # One that nobody has waited for is dead as well.
         try:
-            os.kill(self.pid, 0)
-        except ProcessLookupError:
+            return psutil.Process(self.pid).status() != psutil.STATUS_ZOMBIE
+        except psutil.NoSuchProcess:
             return False
-        return True
 
 
 @pytest.fixture

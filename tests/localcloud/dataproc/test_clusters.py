@@ -11,6 +11,7 @@ State = ClusterStatus.State
 
 
 def test_cluster_is_created_by_an_operation_that_is_not_done_at_first(dataproc: Any) -> None:
+    dataproc.set_fault("slow_create", "CreateCluster/life$", seconds=3)
     operation = dataproc.create(
         "life", secondary_worker_config={"num_instances": 2, "preemptibility": "SPOT"}
     )
@@ -31,6 +32,7 @@ def test_cluster_is_created_by_an_operation_that_is_not_done_at_first(dataproc: 
 
 def test_deleted_cluster_is_gone_and_its_name_is_free(dataproc: Any) -> None:
     first = dataproc.create("again").result(timeout=30)
+    dataproc.set_fault("slow_delete", "DeleteCluster/again$", seconds=3)
     deletion = dataproc.delete("again")
     assert not deletion.operation.done
     assert dataproc.get_cluster("again").status.state == State.DELETING
@@ -73,6 +75,7 @@ def test_uuid_of_another_cluster_deletes_nothing(dataproc: Any, cluster: str) ->
 
 
 def test_deletion_during_creation_fails_the_creation(dataproc: Any) -> None:
+    dataproc.set_fault("slow_create", "CreateCluster/short$", seconds=60)
     creation = dataproc.create("short")
     dataproc.delete("short").result(timeout=30)
     with pytest.raises(exceptions.GoogleAPICallError, match="deleted meanwhile"):
@@ -80,6 +83,7 @@ def test_deletion_during_creation_fails_the_creation(dataproc: Any) -> None:
 
 
 def test_cancelled_creation_leaves_a_cluster_in_error(dataproc: Any) -> None:
+    dataproc.set_fault("slow_create", "CreateCluster/cancelled$", seconds=60)
     creation = dataproc.create("cancelled")
     dataproc.clusters.cancel_operation({"name": creation.operation.name})
     with pytest.raises(exceptions.GoogleAPICallError, match="cancelled"):
@@ -112,6 +116,7 @@ def test_list_filters_and_pages(dataproc: Any) -> None:
 
 
 def test_operations_are_listed_and_deleted(dataproc: Any) -> None:
+    dataproc.set_fault("slow_create", "CreateCluster/operations$", seconds=60)
     operation = dataproc.create("operations").operation
     with pytest.raises(exceptions.FailedPrecondition):
         dataproc.clusters.delete_operation({"name": operation.name})

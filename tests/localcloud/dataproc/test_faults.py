@@ -14,7 +14,7 @@ from google.cloud.dataproc_v1.types import ClusterStatus, JobStatus
 
 from localcloud.launcher.process import MARK
 
-from .conftest import ROOT, LocalDataproc, until
+from .conftest import ROOT, LocalDataproc
 
 
 @pytest.fixture(autouse=True)
@@ -105,16 +105,15 @@ def test_cluster_in_error_stays_until_it_is_deleted(dataproc: LocalDataproc) -> 
 
 
 def test_slow_changes_leave_the_name_taken(dataproc: LocalDataproc) -> None:
-    dataproc.set_fault("slow_create", "CreateCluster/slow$", seconds=1)
+    dataproc.set_fault("slow_create", "CreateCluster/slow$", seconds=3)
+    begun = time.monotonic()
     creation = dataproc.create("slow")
-    until(lambda: time.monotonic(), seconds=1)
     assert dataproc.get_cluster("slow").status.state == ClusterStatus.State.CREATING
     with pytest.raises(exceptions.AlreadyExists):
         dataproc.create("slow")
-    begun = time.monotonic()
     creation.result(timeout=30)
-    assert time.monotonic() - begun > 0.5
-    dataproc.set_fault("slow_delete", "DeleteCluster/slow$", seconds=1)
+    assert time.monotonic() - begun > 3
+    dataproc.set_fault("slow_delete", "DeleteCluster/slow$", seconds=3)
     deletion = dataproc.delete("slow")
     assert dataproc.get_cluster("slow").status.state == ClusterStatus.State.DELETING
     with pytest.raises(exceptions.AlreadyExists):
@@ -163,7 +162,7 @@ from pyspark.sql import SparkSession
 def work(number):
     attempt = TaskContext.get().attemptNumber()
     if attempt == 0:
-        time.sleep(5)
+        time.sleep(20)
     return number, attempt
 tasks = int(sys.argv[1])
 session = SparkSession.builder.getOrCreate()
@@ -178,7 +177,7 @@ def test_task_of_a_lost_worker_is_tried_again(
 ) -> None:
     main = dataproc.put("tasks.py", TASKS)
     # Not at once: a worker that dies before it has its task is replaced without a second attempt.
-    dataproc.set_fault(action, "SubmitJob", seconds=1)
+    dataproc.set_fault(action, "SubmitJob", seconds=2)
     dataproc.submit(cluster, main, job_id=action, args=[str(tasks)])
     job = dataproc.end_of(action)
     output = dataproc.path(job.driver_output_resource_uri + ".000000000").read_text()

@@ -75,6 +75,7 @@ def test_deleting_the_cluster_ends_its_jobs(dataproc: Any, waiting_driver: Calla
 
 
 def test_cluster_that_is_not_running_takes_no_job(dataproc: Any) -> None:
+    dataproc.set_fault("slow_create", "CreateCluster/young$", seconds=3)
     creation = dataproc.create("young")
     words = "Unable to submit job, cluster 'young' is in state CREATING and cannot accept jobs."
     with pytest.raises(exceptions.FailedPrecondition, match=re.escape(words)):

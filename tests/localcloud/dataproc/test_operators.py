@@ -59,7 +59,7 @@ def test_cluster_job_and_teardown_by_the_operators(dataproc: Any, tmp_path: Path
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=400,
     )
     assert ran.returncode == 0, ran.stdout + ran.stderr
     job = dataproc.get_job(ran.stdout.split("JOB ")[1].split()[0])

@@ -58,7 +58,7 @@ def test_process_of_a_job_that_nobody_knows_of_is_ended(own_dataproc: Any) -> No
     part.stop(signal.SIGKILL)
     orphan = subprocess.Popen(["sleep", "300"], cwd=folder, start_new_session=True)
     part.start()
-    assert orphan.wait(timeout=10) == -signal.SIGTERM
+    assert orphan.wait(timeout=30) == -signal.SIGTERM
 
 
 @pytest.mark.parametrize("moment", [0.02, 0.2, 1.0])

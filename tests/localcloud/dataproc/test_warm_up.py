@@ -11,7 +11,7 @@ from google.cloud.dataproc_v1.types import JobStatus
 from localcloud.dataproc.__main__ import _site
 from localcloud.dataproc.class_archive import ClassArchive
 
-SECONDS_TO_MAKE = 240
+SECONDS_TO_MAKE = 480
 MAIN = """
 import os, pathlib
 print("ARCHIVE", ".cache/spark/" in pathlib.Path(f"/proc/{os.getppid()}/maps").read_text())

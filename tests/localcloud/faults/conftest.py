@@ -50,7 +50,9 @@ class RulesFile:
 
     def lines(self) -> list[dict[str, Any]]:
         log = log_of(self.path)
-        return [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
+        # Whole lines only: a part may be writing the last one.
+        whole = log.read_text().rpartition("\n")[0] if log.exists() else ""
+        return [json.loads(line) for line in whole.splitlines()]
 
 
 @dataclass
@@ -210,7 +212,7 @@ def is_open(port: int) -> bool:
     return True
 
 
-def wait_until(condition: Callable[[], bool], seconds: float = 15) -> None:
+def wait_until(condition: Callable[[], bool], seconds: float = 30) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline
@@ -221,7 +223,7 @@ def request(
     port: int, method: str, path: str, body: bytes | None = None, headers: Mapping[str, str] | None = None
 ) -> tuple[int, bytes]:
     """One request on a connection of its own."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
     try:
         connection.request(method, path, body, dict(headers or {}))
         response = connection.getresponse()

@@ -22,9 +22,9 @@ STUBBORN = """
 import signal, subprocess, sys, time
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
 if len(sys.argv) > 1:
-    subprocess.Popen([sys.argv[1], "-c", "import time; time.sleep(60)"], executable=sys.executable)
+    subprocess.Popen([sys.argv[1], "-c", "import time; time.sleep(300)"], executable=sys.executable)
 print("ready", flush=True)
-time.sleep(60)
+time.sleep(300)
 """
 
 

@@ -17,7 +17,7 @@ from localcloud.launcher.place import ROOT, Place
 from localcloud.launcher.state import State, write_state
 from tests.localcloud.storage.conftest import StorageProcess
 
-from .conftest import Client, RulesFile
+from .conftest import Client, RulesFile, wait_until
 
 Start = Callable[..., StorageProcess]
 Clients = Callable[..., Client]
@@ -84,8 +84,10 @@ def test_a_kill_ends_whoever_asked_and_no_other(
     rules.set({**UPLOAD, "action": action})
     path = "/upload/storage/v1/b/box/o?uploadType=media&name=a"
     guilty.ask("POST", path)
-    assert guilty.process.wait(10) == -9
+    assert guilty.process.wait(30) == -9
     assert exists(storage) is effect
+    # It is written down once it is done.
+    wait_until(lambda: rules.fired() == [action, "killed"])
     assert rules.lines()[-1]["process"] == guilty.process.pid
     # The process of another state folder loses its connection, and lives.
     stranger.ask("POST", path)

@@ -313,10 +313,10 @@ def test_the_part_answers_once_it_is_started(path: Path, write: Callable[..., No
     session = requests.Session()
     session.trust_env = False
     try:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 60
         while True:
             try:
-                assert session.get(f"http://127.0.0.1:{port}/healthz", timeout=2).status_code == 200
+                assert session.get(f"http://127.0.0.1:{port}/healthz", timeout=30).status_code == 200
                 break
             except requests.ConnectionError:
                 assert part.poll() is None and time.monotonic() < deadline
@@ -325,7 +325,7 @@ def test_the_part_answers_once_it_is_started(path: Path, write: Callable[..., No
             f"http://127.0.0.1:{port}{PARENT}:searchLinks",
             json={"target": {"fullyQualifiedName": RAW}},
             headers=TOKEN,
-            timeout=5,
+            timeout=30,
         )
         assert len(answer.json()["links"]) == 1
     finally:

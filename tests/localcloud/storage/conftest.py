@@ -21,7 +21,7 @@ import pytest
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import storage
 
-_START_SECONDS = 20
+_START_SECONDS = 60
 _names = count(1)
 ANONYMOUS = AnonymousCredentials()  # type: ignore[no-untyped-call]
 
@@ -128,7 +128,7 @@ class StorageProcess:
         if self._process is None or self._process.poll() is not None:
             return 0
         self._process.send_signal(sign)
-        return self._process.wait(timeout=10)
+        return self._process.wait(timeout=30)
 
 
 @dataclass
@@ -142,7 +142,7 @@ class Receiver:
     gate: threading.Event = field(default_factory=threading.Event)
     waiting: int = 0
 
-    def wait_for(self, number: int, seconds: float = 15) -> list[tuple[dict[str, str], dict[str, Any]]]:
+    def wait_for(self, number: int, seconds: float = 30) -> list[tuple[dict[str, str], dict[str, Any]]]:
         with self.arrived:
             enough = self.arrived.wait_for(lambda: len(self.events) >= number, seconds)
         assert enough, f"expected {number} deliveries, found {len(self.events)}"
@@ -150,13 +150,14 @@ class Receiver:
 
     def wait_for_waiting(self, number: int) -> None:
         with self.arrived:
-            assert self.arrived.wait_for(lambda: self.waiting >= number, 15), f"only {self.waiting} at once"
+            assert self.arrived.wait_for(lambda: self.waiting >= number, 30), f"only {self.waiting} at once"
 
     def take(self, headers: Mapping[str, str], body: bytes) -> int:
         with self.arrived:
             self.waiting += 1
             self.arrived.notify_all()
-        self.gate.wait(20)
+        # Shorter than the storage waits for an answer.
+        self.gate.wait(50)
         with self.arrived:
             self.waiting -= 1
             self.events.append(({key.lower(): value for key, value in headers.items()}, json.loads(body)))

@@ -19,7 +19,7 @@ def deliveries(process: StorageProcess, name: str = "") -> list[dict[str, Any]]:
 
 def settled(process: StorageProcess, number: int) -> list[dict[str, Any]]:
     """Wait until so many deliveries are done."""
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 30
     while sum(entry["state"] == "delivered" for entry in deliveries(process)) < number:
         assert time.monotonic() < deadline, json.dumps(deliveries(process), indent=1)
         time.sleep(0.02)

@@ -123,7 +123,7 @@ def run(program: str, environment: dict[str, str]) -> Any:
         env=environment,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
         check=False,
     )
     assert done.returncode == 0, done.stderr

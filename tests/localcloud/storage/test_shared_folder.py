@@ -44,7 +44,10 @@ def test_a_file_is_an_object_from_the_first_look_on(bucket: storage.Bucket, fold
 def test_a_changed_file_is_a_new_generation(bucket: storage.Bucket, folder: Path) -> None:
     blob = bucket.blob("a")
     blob.upload_from_string("old")
+    seen = (folder / "a").stat().st_mtime_ns
     (folder / "a").write_text("new")
+    # A moment later: within one tick of a file system's clock both would be of the same time.
+    os.utime(folder / "a", ns=(seen + 20_000_000, seen + 20_000_000))
     with pytest.raises(PreconditionFailed):
         blob.upload_from_string("newer", if_generation_match=blob.generation)
     found = bucket.get_blob("a")
@@ -154,3 +157,23 @@ def test_a_folder_filled_before_its_bucket_was_made(cloud: StorageProcess, clien
     (cloud.buckets / "filled-before").mkdir()
     (cloud.buckets / "filled-before/a").write_text("a")
     assert names(client.create_bucket("filled-before")) == ["a"]
+
+
+def test_the_objects_of_a_listing_are_shown_as_one_text(
+    cloud: StorageProcess, bucket: storage.Bucket, folder: Path
+) -> None:
+    """A file that a program wrote has no type: a browser would save it, and shows this."""
+    jobs = folder / "clusters/of-a-cluster-that-is-gone/jobs"
+    for job, parts in {"lf-1": ("<b>first</b>\n", "é\n"), "lf-10": ("another\n",)}.items():
+        (jobs / job).mkdir(parents=True)
+        for number, text in enumerate(parts):
+            (jobs / job / f"driveroutput.{number:09}").write_text(text, encoding="utf-8")
+    (jobs / "lf-1/driveroutput.empty").touch()
+    address = f"/_landfall/text/{bucket.name}?matchGlob="
+    shown = cloud.call("GET", f"{address}**/jobs/lf-1/driveroutput.*")
+    assert (shown.status, shown.body.decode()) == (200, "<b>first</b>\né\n")
+    assert shown.headers["content-type"] == "text/plain; charset=utf-8"
+    assert shown.headers["x-content-type-options"] == "nosniff"
+    missing = cloud.call("GET", f"{address}**/jobs/lf-2/driveroutput.*")
+    assert (missing.status, missing.reason) == (404, "notFound")
+    assert "found none" in missing.json["error"]["message"]
