@@ -17,7 +17,7 @@ from bqemulator.domain.errors import AlreadyExistsError
 from bqemulator.jobs.executor import classify_statement_type
 from bqemulator.row_access.identity import CallerIdentity
 from fastapi import APIRouter, Depends, Request
-from fastapi.responses import Response
+from fastapi.responses import JSONResponse, Response
 
 from localcloud.bigquery import errors, timestamps
 from localcloud.bigquery.results import Results
@@ -61,15 +61,14 @@ def router(results: Results) -> APIRouter:
         results.keep(job_id, answer["statistics"])
         return answer
 
-    @routes.post("/projects/{project_id}/queries", response_model=None)
-    async def query(
-        project_id: str, request: Request, ctx: context_type, caller: caller_type
-    ) -> dict[str, Any] | Response:
+    @routes.post("/projects/{project_id}/queries")
+    async def query(project_id: str, request: Request, ctx: context_type, caller: caller_type) -> Response:
         options = (await request.json()).get("formatOptions") or {}
         timestamps.wants_integers.set(bool(options.get("useInt64Timestamp")))
         answer = await emulator.query(project_id, request, ctx, caller)
         results.forget_old()
-        return errors.from_job(answer["errors"][0]) if answer.get("errors") else answer
+        # It is JSON already; FastAPI would look at each cell of each row to find that out.
+        return errors.from_job(answer["errors"][0]) if answer.get("errors") else JSONResponse(answer)
 
     return routes
 

@@ -18,8 +18,8 @@ from bqemulator.row_access.identity import CallerIdentity
 from bqemulator.scripting.ast import SqlStmt
 from bqemulator.scripting.exceptions import ScriptRaise
 from bqemulator.scripting.interpreter import ScriptInterpreter
-from bqemulator.scripting.parser import parse_script
 
+from localcloud.bigquery.parsed_once import parse_script
 from localcloud.bigquery.seams import replace
 
 #: No column is called so: a parameter @x must not capture a column x.

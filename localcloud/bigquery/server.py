@@ -25,6 +25,7 @@ from localcloud.bigquery import (
     time_travel,
     timestamps,
     transactions,
+    translated_once,
     uploads,
     windows,
 )
@@ -79,6 +80,7 @@ def correct() -> None:
         scripts,
         loads,
         parsed_once,
+        translated_once,
     ):
         correction.apply()
     uploads.apply()

@@ -1,6 +1,5 @@
 """A real local BigQuery for all tests of this folder, and the small things they ask of it."""
 
-import socket
 import subprocess
 import sys
 import threading
@@ -16,6 +15,7 @@ import pytest
 from google.cloud import bigquery
 
 from localcloud import warehouse
+from localcloud.launcher.ports import choose_ports
 
 ROOT = Path(__file__).parents[3]
 PROJECT = "landfall-test"
@@ -50,13 +50,12 @@ class Server:
 
     def stop(self) -> int:
         self.process.terminate()
-        return self.process.wait(timeout=5)
+        return self.process.wait(timeout=60)
 
 
 def start_server(data: Path, buckets: Path) -> Server:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    # Not one that the system gives away to others while the process starts.
+    port = choose_ports(["bigquery"], {}, data)["bigquery"]
     flags = ["--port", str(port), "--data", str(data), "--buckets", str(buckets), "--project", PROJECT]
     process = subprocess.Popen(
         [sys.executable, "-m", "localcloud.bigquery", *flags],
@@ -67,7 +66,7 @@ def start_server(data: Path, buckets: Path) -> Server:
     )
     server = Server(data, buckets, port, process)
     threading.Thread(target=server.follow, daemon=True).start()
-    assert server.listening.wait(60), "the server said nothing for 60 s"
+    assert server.listening.wait(180), "the server said nothing for three minutes"
     assert process.poll() is None, "".join(server.log)
     return server
 
@@ -95,7 +94,7 @@ def client(server: Server) -> bigquery.Client:
 def dataset(client: Any) -> str:
     """A dataset of the test's own."""
     name = f"d_{uuid4().hex[:12]}"
-    client.create_dataset(name, timeout=10)
+    client.create_dataset(name, timeout=60)
     return name
 
 
@@ -108,8 +107,8 @@ def run(client: Any) -> Run:
 
     def query(sql: str, *parameters: Any) -> list[dict[str, Any]]:
         config = bigquery.QueryJobConfig(query_parameters=parameters)
-        job = client.query(sql, job_config=config, retry=None, job_retry=None, timeout=30)
-        return [dict(row) for row in job.result(retry=None, job_retry=None, timeout=30)]
+        job = client.query(sql, job_config=config, retry=None, job_retry=None, timeout=120)
+        return [dict(row) for row in job.result(retry=None, job_retry=None, timeout=120)]
 
     return query
 
@@ -148,9 +147,9 @@ def load(client: Any) -> Load:
         for name, value in options.items():
             setattr(config, name, value)
         job: bigquery.LoadJob = client.load_table_from_uri(
-            uri, table, job_id=job_id, job_config=config, retry=None, timeout=30
+            uri, table, job_id=job_id, job_config=config, retry=None, timeout=120
         )
-        job.result(retry=None, timeout=30)
+        job.result(retry=None, timeout=120)
         return job
 
     return from_uri
@@ -165,7 +164,7 @@ def make(client: Any, dataset: str) -> Callable[..., str]:
         definition = bigquery.Table(f"{PROJECT}.{dataset}.{name}", schema=schema)
         for key, value in properties.items():
             setattr(definition, key, value)
-        client.create_table(definition, timeout=10)
+        client.create_table(definition, timeout=60)
         return f"{dataset}.{name}"
 
     return table

@@ -54,7 +54,7 @@ def test_a_result_has_no_trailing_zeros(server: Any, make: Any, run: Any) -> Non
     answer = requests.post(
         f"{server.endpoint}/bigquery/v2/projects/landfall-test/queries",
         json={"query": f"SELECT cost, price FROM {table} ORDER BY cost DESC", "useLegacySql": False},
-        timeout=10,
+        timeout=60,
     ).json()
     assert [[cell["v"] for cell in row["f"]] for row in answer["rows"]] == [
         ["405860.816111877671902", "12"],
@@ -76,5 +76,5 @@ def test_precision_and_scale_come_back(make: Any, client: Any) -> None:
 def test_parameters_and_streamed_rows_are_exact(make: Any, client: Any, run: Any) -> None:
     table, value = make("t", [COST]), Decimal("405860.816111877671902")
     run(f"INSERT INTO {table} (cost) VALUES (@v)", bigquery.ScalarQueryParameter("v", "BIGNUMERIC", value))
-    assert client.insert_rows_json(client.get_table(table), [{"cost": str(value)}], timeout=10) == []
+    assert client.insert_rows_json(client.get_table(table), [{"cost": str(value)}], timeout=60) == []
     assert run(f"SELECT cost, COUNT(*) AS n FROM {table} GROUP BY cost") == [{"cost": value, "n": 2}]

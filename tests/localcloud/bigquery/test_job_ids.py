@@ -95,7 +95,7 @@ def test_a_synchronous_query_that_fails_says_so(server: Any, client: Any) -> Non
     answer = requests.post(
         f"{server.endpoint}/bigquery/v2/projects/landfall-test/queries",
         json={"query": "SELECT 1 FROM absent_dataset.t", "useLegacySql": False},
-        timeout=10,
+        timeout=60,
     )
     assert answer.status_code == 404
     assert answer.json()["error"]["errors"][0]["reason"] == "notFound"

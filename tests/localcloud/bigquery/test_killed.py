@@ -47,10 +47,10 @@ class Work:
 
     def prepare(self) -> None:
         """What a cloud's start does: make what is not there."""
-        self._client.create_dataset("w", exists_ok=True, retry=None, timeout=30)
+        self._client.create_dataset("w", exists_ok=True, retry=None, timeout=120)
         for name in ("raw", "trusted", "ledger", f"later_{self._count}"):
             table = bigquery.Table(f"landfall-test.w.{name}", schema=COLUMNS)
-            self._client.create_table(table, exists_ok=True, retry=None, timeout=30)
+            self._client.create_table(table, exists_ok=True, retry=None, timeout=120)
         self._query(f"CREATE OR REPLACE VIEW w.all_{self._count} AS SELECT job, n FROM w.later_{self._count}")
         self._query(PROCEDURE)
 
@@ -87,7 +87,7 @@ class Work:
 
     def _is_known(self, job_id: str) -> bool:
         try:
-            job = self._client.get_job(job_id, retry=None, timeout=30)
+            job = self._client.get_job(job_id, retry=None, timeout=120)
         except NotFound:
             return False
         assert (job.state, job.error_result) == ("DONE", None)
@@ -98,9 +98,9 @@ class Work:
         uri = f"gs://lake/{job}.parquet"
         with suppress(Conflict):
             self._client.load_table_from_uri(
-                uri, "w.raw", job_id=f"{job}_load", job_config=config, retry=None, timeout=30
+                uri, "w.raw", job_id=f"{job}_load", job_config=config, retry=None, timeout=120
             )
-        loaded = self._client.get_job(f"{job}_load", retry=None, timeout=30)
+        loaded = self._client.get_job(f"{job}_load", retry=None, timeout=120)
         assert (loaded.error_result, loaded.output_rows) == (None, ROWS)
 
     def _call(self, job: str) -> None:
@@ -109,13 +109,13 @@ class Work:
 
     def _once(self, job_id: str, sql: str) -> list[Any]:
         try:
-            job = self._client.query(sql, job_id=job_id, retry=None, job_retry=None, timeout=30)
+            job = self._client.query(sql, job_id=job_id, retry=None, job_retry=None, timeout=120)
         except Conflict:
-            job = self._client.get_job(job_id, retry=None, timeout=30)
-        return list(job.result(retry=None, job_retry=None, timeout=30))
+            job = self._client.get_job(job_id, retry=None, timeout=120)
+        return list(job.result(retry=None, job_retry=None, timeout=120))
 
     def _query(self, sql: str) -> list[Any]:
-        return list(self._client.query(sql, retry=None, job_retry=None, timeout=30).result(job_retry=None))
+        return list(self._client.query(sql, retry=None, job_retry=None, timeout=120).result(job_retry=None))
 
 
 def test_rows_and_records_agree_after_every_kill(tmp_path: Path, start: Callable[..., Any]) -> None:
@@ -129,7 +129,7 @@ def test_rows_and_records_agree_after_every_kill(tmp_path: Path, start: Callable
         work.check()
         killer = threading.Timer(chance.uniform(0.05, 1.5), server.process.send_signal, [signal.SIGKILL])
         killer.start()
-        with pytest.raises((requests.ConnectionError, RetryError)):
+        with pytest.raises((requests.ConnectionError, requests.exceptions.ChunkedEncodingError, RetryError)):
             while True:
                 step()
                 step = next(steps)

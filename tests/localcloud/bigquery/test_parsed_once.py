@@ -2,6 +2,10 @@
 
 from typing import Any
 
+import bqemulator.catalog.ddl_sync as ddl_sync
+import bqemulator.jobs.executor as executor
+import bqemulator.jobs.routine_ddl as routine_ddl
+import bqemulator.scripting.parser as parser
 import pytest
 import sqlglot
 from google.api_core.exceptions import BadRequest
@@ -37,6 +41,47 @@ def test_an_error_is_one_each_time() -> None:
     for _ in range(2):
         with pytest.raises(sqlglot.errors.ParseError):
             parsed_once._parse("SELECT FROM WHERE (", read="bigquery")
+
+
+@pytest.mark.parametrize(
+    ("sql", "is_query"),
+    [
+        ("SELECT 1", True),
+        ("(SELECT 1)", True),
+        ("WITH a AS (SELECT 1 AS n) SELECT n FROM a UNION ALL SELECT 2", True),
+        ("CREATE TABLE d.t (n INT64)", False),
+        ("CREATE OR REPLACE TABLE d.t AS SELECT 1 AS n", False),
+        ("CREATE VIEW d.v AS SELECT 1 AS n", False),
+        ("CREATE SCHEMA d", False),
+        ("DROP TABLE IF EXISTS d.t", False),
+        ("DROP SCHEMA d CASCADE", False),
+        ("DROP FUNCTION d.f", False),
+        ("INSERT INTO d.t (n) SELECT 1", False),
+        ("TRUNCATE TABLE d.t", False),
+        ("DECLARE n INT64; SELECT n", False),
+        ("not SQL at all (", False),
+    ],
+)
+def test_a_step_that_is_left_out_for_a_query_would_find_nothing(sql: str, is_query: bool) -> None:
+    assert parsed_once._is_query(sql) is is_query
+    for detect, nothing in (
+        (ddl_sync._detect_plain_create_table, None),
+        (ddl_sync._detect_plain_create_view, (None, None)),
+        (ddl_sync._detect_catalog_drop, None),
+        (lambda sql: ddl_sync._detect_create_schema(sql, "p"), None),
+        (lambda sql: routine_ddl.detect_drop_routine(sql, "p"), None),
+        (lambda sql: executor._is_dml(sqlglot.parse_one(sql, read="bigquery")), False),
+    ):
+        try:
+            found = detect(sql)
+        except sqlglot.errors.ParseError:
+            found = nothing
+        assert found == nothing or not is_query
+
+
+@pytest.mark.parametrize("sql", ["SELECT 1;", "BEGIN SELECT 1; SELECT 2; END", "SELECT 1; SELECT 2"])
+def test_a_script_has_the_same_statements_each_time(sql: str) -> None:
+    assert [parsed_once.parse_script(sql) for _ in range(2)] == [parser.parse_script(sql)] * 2
 
 
 def test_the_same_statement_sees_what_changed_in_between(server: Server, make: Any, run: Any) -> None:

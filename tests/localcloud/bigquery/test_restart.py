@@ -25,7 +25,7 @@ def test_a_new_process_goes_on(tmp_path: Path, start: Callable[..., Any], end: s
         client.query("CREATE PROCEDURE ops.p(n INT64) BEGIN SELECT n + 1 AS n; END").result()
     finally:
         first.process.send_signal(end)
-        assert first.process.wait(timeout=5) == (0 if end == signal.SIGTERM else -end)
+        assert first.process.wait(timeout=60) == (0 if end == signal.SIGTERM else -end)
     second = start(tmp_path / "data", tmp_path / "buckets")
     try:
         client = second.client()

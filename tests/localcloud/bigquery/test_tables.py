@@ -88,7 +88,7 @@ def test_other_changes_of_a_schema_are_refused(
 def test_a_table_in_no_dataset_is_not_found(client: Any) -> None:
     definition = bigquery.Table("landfall-test.absent.t", schema=[bigquery.SchemaField("k", "STRING")])
     with pytest.raises(NotFound):
-        client.create_table(definition, retry=None, timeout=10)
+        client.create_table(definition, retry=None, timeout=60)
 
 
 def test_writes_leave_no_copies_behind(table: str, run: Any) -> None:

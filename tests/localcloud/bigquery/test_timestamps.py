@@ -26,11 +26,11 @@ def test_a_request_chooses(server: Any) -> None:
     def cell(answer: requests.Response) -> str:
         return str(answer.json()["rows"][0]["f"][0]["v"])
 
-    plain = requests.post(url, json=body, timeout=10)
-    asked = requests.post(url, json=body | {"formatOptions": {"useInt64Timestamp": True}}, timeout=10)
+    plain = requests.post(url, json=body, timeout=60)
+    asked = requests.post(url, json=body | {"formatOptions": {"useInt64Timestamp": True}}, timeout=60)
     assert float(cell(plain)) == 1795224362.123456
     assert cell(asked) == "1795224362123456"
     again = f"{url}/{plain.json()['jobReference']['jobId']}"
-    assert cell(requests.get(again, timeout=10)) == cell(plain)
-    page = requests.get(again, params={"formatOptions.useInt64Timestamp": "true"}, timeout=10)
+    assert cell(requests.get(again, timeout=60)) == cell(plain)
+    page = requests.get(again, params={"formatOptions.useInt64Timestamp": "true"}, timeout=60)
     assert cell(page) == "1795224362123456"
