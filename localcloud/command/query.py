@@ -9,13 +9,11 @@ from decimal import Decimal
 from itertools import chain, islice
 from typing import Any, TextIO
 
-from google.api_core.exceptions import GoogleAPICallError
 from rich.cells import cell_len
 
 from localcloud.command.terminal import harmless
+from localcloud.deployment.bigquery import in_its_words
 from localcloud.deployment.deployment import Deployment
-from localcloud.deployment.words import describe
-from localcloud.launcher.errors import CommandError
 
 _MEASURED = 1000  # rows that decide the widths of a table's columns
 _WIDEST = 60
@@ -24,14 +22,12 @@ _TO_QUOTE = re.compile(r'[",\r\n]')
 
 def query(deployment: Deployment, sql: str, form: str) -> int:
     """Run one statement or script and print its rows; an error of the SQL is a CommandError."""
-    try:
+    with in_its_words():
         result = deployment.bigquery().run(sql)
         columns = [(field.name, field.field_type) for field in result.schema]
         rows = (list(row.values()) for row in result)
         writers = {"table": write_table, "csv": write_csv, "json": write_json}
         writers[form](columns, rows, sys.stdout)
-    except GoogleAPICallError as error:
-        raise CommandError(f"BigQuery says: {describe(error)}") from error
     return 0
 
 

@@ -1,10 +1,11 @@
 """Questions to BigQuery, asked once, with an end to trying."""
 
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import date, datetime
 from typing import Any
 
-from google.api_core.exceptions import GoogleAPICallError
+from google.api_core.exceptions import GoogleAPICallError, RetryError
 from google.cloud import bigquery
 from google.cloud.bigquery.retry import DEFAULT_RETRY
 
@@ -22,7 +23,7 @@ class BigQuery:
         self._retry = DEFAULT_RETRY.with_timeout(patience)
 
     def run(self, sql: str, parameters: Mapping[str, Value] | None = None) -> Any:
-        """The rows of a statement or script, with their schema; raises GoogleAPICallError.
+        """The rows of a statement or script, with their schema; raises GoogleAPICallError or RetryError.
 
         A job that fails is not run again: what it should change may be changed.
         """
@@ -36,11 +37,20 @@ class BigQuery:
         return job.result(retry=self._retry, job_retry=None)
 
     def ask(self, sql: str, parameters: Mapping[str, Value] | None = None) -> Iterator[Any]:
-        """The rows of a query, as they come; raises CommandError with BigQuery's own words."""
-        try:
+        """The rows of a query, as they come; raises CommandError as `in_its_words` does."""
+        with in_its_words():
             yield from self.run(sql, parameters)
-        except GoogleAPICallError as error:
-            raise CommandError(f"BigQuery says: {describe(error)}") from error
+
+
+@contextmanager
+def in_its_words() -> Iterator[None]:
+    """Turn an error of BigQuery into CommandError with its own words, and silence into one that says so."""
+    try:
+        yield
+    except GoogleAPICallError as error:
+        raise CommandError(f"BigQuery says: {describe(error)}") from error
+    except RetryError as error:
+        raise CommandError(f"BigQuery gave no answer: {error.cause}") from error
 
 
 def kind_of(value: Value) -> str:
