@@ -24,10 +24,12 @@ locals {
     for dataset in keys(local.datasets) :
     dataset => regex(local.view_parts, file("${local.datasets_dir}/${dataset}/live.sql"))
   }
-  rejected_rows_view = regex(local.view_parts, file("${local.datasets_dir}/rejected_rows.sql"))
-  ledger_views = {
-    for file in fileset(local.ops_dir, "*.sql") :
-    trimsuffix(file, ".sql") => regex(local.view_parts, file("${local.ops_dir}/${file}"))
+  ops_views = {
+    for path in concat(
+      ["${local.datasets_dir}/rejected_rows.sql"],
+      [for file in fileset(local.ops_dir, "*.sql") : "${local.ops_dir}/${file}"],
+    ) :
+    trimsuffix(basename(path), ".sql") => regex(local.view_parts, file(path))
   }
   marts = {
     for file in fileset("${local.bigquery_dir}/marts", "*.sql") :
@@ -230,26 +232,10 @@ resource "google_bigquery_table" "live" {
   depends_on = [google_bigquery_table.raw, google_bigquery_table.ledger]
 }
 
-resource "google_bigquery_table" "rejected_rows_view" {
+resource "google_bigquery_table" "ops_view" {
   #checkov:skip=CKV_GCP_80:a view holds no data
   #checkov:skip=CKV_GCP_121:a view holds no data
-  dataset_id          = google_bigquery_dataset.layer[local.rejected_rows_view.dataset].dataset_id
-  table_id            = local.rejected_rows_view.name
-  description         = local.rejected_rows_view.description
-  deletion_protection = false
-
-  view {
-    query          = replace(local.rejected_rows_view.query, local.table_reference, local.full_reference)
-    use_legacy_sql = false
-  }
-
-  depends_on = [google_bigquery_table.rejected_rows]
-}
-
-resource "google_bigquery_table" "ledger_view" {
-  #checkov:skip=CKV_GCP_80:a view holds no data
-  #checkov:skip=CKV_GCP_121:a view holds no data
-  for_each = local.ledger_views
+  for_each = local.ops_views
 
   dataset_id          = google_bigquery_dataset.layer[each.value.dataset].dataset_id
   table_id            = each.value.name
@@ -261,7 +247,7 @@ resource "google_bigquery_table" "ledger_view" {
     use_legacy_sql = false
   }
 
-  depends_on = [google_bigquery_table.ledger]
+  depends_on = [google_bigquery_table.ledger, google_bigquery_table.rejected_rows]
 }
 
 resource "google_bigquery_table" "mart" {

@@ -43,8 +43,9 @@ def where(deployment: Deployment, given: str, everything: bool, as_json: bool) -
         print_document({"version": VERSION, "asked": given, "files": stories, "others": others})
         return 0
     console = make_console()
-    what = f"with the content of {given}" if is_local(given) else repr(given)
-    if is_local(given) and found[0].name.rpartition("/")[2] != Path(given).name:
+    by_content = is_local(given)
+    what = f"with the content of {given}" if by_content else repr(given)
+    if by_content and found[0].name.rpartition("/")[2] != Path(given).name:
         console.print(f"The newest file {what}:")
     for story in stories:
         show_story(console, story, now)

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import psutil
 
 from tests.chaos import datasets
+from tests.whole_lines import read_whole_lines
 
 # What can be killed (SIGKILL) or stalled. A driver says in `kills` which of these it can do.
 FUNCTION = "function"  # the process that receives events
@@ -140,9 +141,8 @@ def left_open(driver: Driver) -> list[str]:
 
 
 def count_fired(log: Path) -> dict[str, int]:
-    """How often each rule fired, by the log of faults; a part may be writing its last line."""
-    whole = log.read_text().rpartition("\n")[0] if log.exists() else ""
-    lines = map(json.loads, whole.splitlines())
+    """How often each rule fired, by the log of faults."""
+    lines = map(json.loads, read_whole_lines(log))
     return dict(Counter(line["rule"] for line in lines if line["action"] not in _NOTES))
 
 

@@ -20,6 +20,7 @@ from typing import Any
 import requests
 
 from localcloud.launcher.ports import choose_ports
+from tests.whole_lines import read_whole_lines
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -118,8 +119,7 @@ class Function:
 
     def entries(self) -> list[dict[str, Any]]:
         """Every log entry so far, without the one that another thread is writing."""
-        *lines, _unfinished = self.stdout.read_text().split("\n")
-        return [json.loads(line) for line in lines]
+        return [json.loads(line) for line in read_whole_lines(self.stdout)]
 
 
 @contextmanager

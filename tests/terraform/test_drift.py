@@ -24,8 +24,7 @@ BLOCKS = (
             "rejected_rows",
             "ledger",
             "live",
-            "rejected_rows_view",
-            "ledger_view",
+            "ops_view",
             "mart",
         )
     ),

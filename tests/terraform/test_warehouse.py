@@ -17,6 +17,7 @@ from tests.terraform.workspace import ROOT, Terraform, TerraformError
 DATASETS = ROOT / "bigquery" / "datasets"
 OPS = ROOT / "bigquery" / "ops"
 MARTS = ROOT / "bigquery" / "marts"
+OPS_VIEWS = (DATASETS / "rejected_rows.sql", *OPS.glob("*.sql"))
 LEDGER_MARTS = {"ops_freshness", "ops_volume_by_day", "ops_rejected_share", "ops_cost_by_day"}
 CONTRACTS = sorted(path.parent.name for path in DATASETS.glob("*/contract.yaml"))
 ENVIRONMENTS = ("dev", "stg", "prod", "local")
@@ -54,11 +55,9 @@ def test_every_contract_has_its_tables_view_and_procedures(
     assert set(of(plan, "google_bigquery_routine.procedure")) == procedures
     ledger = of(plan, "google_bigquery_table.ledger")
     assert set(ledger) == set(json.loads((OPS / "tables.json").read_text()))
-    view = planned(plan)["google_bigquery_table.rejected_rows_view"]
-    assert (view["dataset_id"], view["table_id"]) == ("ops", "rejected_rows")
-    views = of(plan, "google_bigquery_table.ledger_view")
+    views = of(plan, "google_bigquery_table.ops_view")
     named = {name: f"{values['dataset_id']}.{values['table_id']}" for name, values in views.items()}
-    assert named == {path.stem: f"ops.{path.stem}" for path in OPS.glob("*.sql")}
+    assert named == {path.stem: f"ops.{path.stem}" for path in OPS_VIEWS}
 
 
 @environments
@@ -140,10 +139,9 @@ def test_what_the_api_is_given_says_what_the_files_say(environment: str, plans: 
             assert statement(DATASETS / dataset / procedure["file"]) == made(routine, project)
         live = of(plan, "google_bigquery_table.live")[dataset]
         assert statement(DATASETS / dataset / "live.sql") == made_view(live, project)
-    view = planned(plan)["google_bigquery_table.rejected_rows_view"]
-    assert statement(DATASETS / "rejected_rows.sql") == made_view(view, project)
-    for name, view in of(plan, "google_bigquery_table.ledger_view").items():
-        assert statement(OPS / f"{name}.sql") == made_view(view, project)
+    views = of(plan, "google_bigquery_table.ops_view")
+    for path in OPS_VIEWS:
+        assert statement(path) == made_view(views[path.stem], project)
     marts = of(plan, "google_bigquery_table.mart")
     assert set(marts) == {path.stem for path in MARTS.glob("*.sql")}
     for name, mart in marts.items():
@@ -218,13 +216,15 @@ def test_every_table_is_named_with_its_project(
     front_end = front_end_of_project({f"landfall-prod.{name}": schema for name, schema in tables.items()})
 
     marts = instances(plan, "google_bigquery_table.mart").values()
-    ledger_views = instances(plan, "google_bigquery_table.ledger_view").values()
-    views = [*instances(plan, "google_bigquery_table.live").values(), *ledger_views, *marts]
-    views.append(planned(plan)["google_bigquery_table.rejected_rows_view"])
+    views = [
+        *instances(plan, "google_bigquery_table.live").values(),
+        *instances(plan, "google_bigquery_table.ops_view").values(),
+        *marts,
+    ]
     for view in views:
         front_end.analyse(view["view"][0]["query"])
     routines = instances(plan, "google_bigquery_routine.procedure").values()
-    assert len(views) + len(routines) == 3 * len(CONTRACTS) + 1 + len(ledger_views) + len(marts)
+    assert len(views) + len(routines) == 3 * len(CONTRACTS) + len(OPS_VIEWS) + len(marts)
     for routine in routines:
         front_end.analyse(made(routine, "no project at all"))
     with pytest.raises(Exception, match=r"raw\.comp_boss"):
@@ -368,7 +368,7 @@ def test_a_dataset_and_a_mart_are_added_by_their_files_alone(
     names = ("rivets", "fees", "late")
     assert [address for address in added if not any(name in address for name in names)] == []
     changed = {address for address in before if "bigquery" in address and before[address] != after[address]}
-    assert changed == {"google_bigquery_table.rejected_rows_view"}
+    assert changed == {'google_bigquery_table.ops_view["rejected_rows"]'}
     mart = after['google_bigquery_table.mart["fees"]']
     assert (mart["dataset_id"], mart["table_id"]) == ("marts", "fees")
     assert "FROM `landfall-dev`.trusted.bank_statement" in mart["view"][0]["query"]

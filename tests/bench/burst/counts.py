@@ -12,6 +12,7 @@ from typing import Any
 
 from localcloud.airflow.api import Airflow, LocalSession
 from localcloud.launcher.web import fetch_json
+from tests.whole_lines import read_whole_lines
 
 _PAGE = 100
 
@@ -62,10 +63,9 @@ def count_deliveries(home: Path) -> tuple[int, int]:
 
 
 def count_outcomes(log: Path) -> Counter[str]:
-    """How often the function has recorded each outcome; the line that it writes just now is left out."""
+    """How often the function has recorded each outcome so far."""
     outcomes: Counter[str] = Counter()
-    *lines, _unfinished = log.read_text(errors="replace").split("\n")
-    for line in lines:
+    for line in read_whole_lines(log):
         if line.startswith("{"):
             outcomes[json.loads(line)["logging.googleapis.com/labels"]["outcome"]] += 1
     return outcomes

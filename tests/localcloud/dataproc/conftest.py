@@ -19,6 +19,7 @@ from google.cloud.dataproc_v1.services.cluster_controller.transports import Clus
 from google.cloud.dataproc_v1.services.job_controller.transports import JobControllerGrpcTransport
 
 from localcloud.faults.reader import log_of, write_rules
+from tests.whole_lines import read_whole_lines
 
 PROJECT = "test-project"
 REGION = "us-central1"
@@ -87,9 +88,7 @@ class LocalDataproc:
 
     def struck(self) -> list[dict[str, Any]]:
         """What the last rules did besides answering: the lines of the log of faults that say so."""
-        # Whole lines only: the part may be writing the last one.
-        whole = log_of(self.rules).read_text().rpartition("\n")[0]
-        lines = map(json.loads, whole.splitlines())
+        lines = map(json.loads, read_whole_lines(log_of(self.rules)))
         return [line for line in lines if line["action"] in ("struck", "killed")]
 
     def create(self, name: str, request_id: str = "", retry: Any = DEFAULT, **config: Any) -> Any:

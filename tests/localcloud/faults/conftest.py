@@ -18,6 +18,7 @@ import pytest
 from localcloud.faults.reader import log_of, write_rules
 from localcloud.launcher.process import MARK
 from tests.localcloud.storage.conftest import StorageProcess, free_port
+from tests.whole_lines import read_whole_lines
 
 # Connects, says so, and asks what it is told on standard input; then it waits, holding its connection.
 CLIENT = """
@@ -49,10 +50,7 @@ class RulesFile:
         return [line["action"] for line in self.lines()]
 
     def lines(self) -> list[dict[str, Any]]:
-        log = log_of(self.path)
-        # Whole lines only: a part may be writing the last one.
-        whole = log.read_text().rpartition("\n")[0] if log.exists() else ""
-        return [json.loads(line) for line in whole.splitlines()]
+        return [json.loads(line) for line in read_whole_lines(log_of(self.path))]
 
 
 @dataclass
